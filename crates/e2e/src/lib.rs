@@ -1,0 +1,34 @@
+//! Real components for tests: a Tempo node, the published MPP server and client, and accounts that hold money.
+//!
+//! In comes nothing but Node 20 with npm; the parts are pinned in `peers/package-lock.json` and installed into the target
+//! folder on first use. Out comes a chain whose balances can be asserted to the base unit:
+//!
+//! ```no_run
+//! # async fn example() {
+//! use e2e::{Anvil, MppxClient, MppxServer, PATH_USD, PAYER, RECIPIENT};
+//!
+//! let node = Anvil::shared().await;
+//! let shop = MppxServer::start(node).await;
+//! let bought = MppxClient::new(node, &PAYER).get(&shop.url("/pull")).await.expect("the client gave up");
+//! assert_eq!(bought.status, 200);
+//! assert!(node.balance_of(PATH_USD, RECIPIENT.address).await > 0);
+//! # }
+//! ```
+//!
+//! Whatever goes wrong with a component panics and says so: there is no test to go on with. Every component ends with
+//! the process that started it.
+
+mod account;
+mod anvil;
+mod install;
+mod mppx;
+mod peer;
+mod rpc;
+mod token;
+
+pub use account::{
+    Account, BANK, OTHER_PAYER, PAYER, RECIPIENT, SECOND_SPLIT_RECIPIENT, SPLIT_RECIPIENT, SPONSOR,
+};
+pub use anvil::{Anvil, CHAIN_ID};
+pub use mppx::{Answer, Mode, MppxClient, MppxServer, Shop};
+pub use token::{MemoTransfer, Mined, PATH_USD};

@@ -1,0 +1,3 @@
+//! The paid Grok endpoint, self-hosted, and its sandbox.
+
+pub mod sandbox;

@@ -1,0 +1,202 @@
+//! Finds the Python to run in a chat request, since the sandbox has no model that could write it.
+//!
+//! In: a request body. Out: the fenced blocks of the last user message joined in order, or else its one code span.
+//! Refused before any payment: a message without code, or with several spans and no block.
+
+use serde_json::Value;
+
+/// The program in the last user message of a request body.
+///
+/// Blocks marked `python`, `py`, `python3` or not at all are taken; blocks of other languages are not.
+///
+/// # Errors
+/// A [`PromptError`] that says what to write instead.
+pub fn program(body: &Value) -> Result<String, PromptError> {
+    let messages = body.get("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let is_user = |message: &&Value| message.get("role").and_then(Value::as_str) == Some("user");
+    let content = messages.iter().rfind(is_user).and_then(|message| message.get("content"));
+    let text = match content {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(parts)) => parts.iter().filter_map(text_part).collect::<Vec<_>>().join("\n"),
+        _ => return Err(PromptError::NoMessage),
+    };
+    let (blocks, any_block) = fenced(&text);
+    if !blocks.trim().is_empty() {
+        return Ok(blocks);
+    }
+    if any_block {
+        return Err(PromptError::NoCode);
+    }
+    let mut spans = spans(&text).into_iter().filter(|span| !span.trim().is_empty());
+    match (spans.next(), spans.next()) {
+        (Some(span), None) => Ok(format!("{}\n", span.trim())),
+        (Some(_), Some(_)) => Err(PromptError::SeveralSpans),
+        (None, _) => Err(PromptError::NoCode),
+    }
+}
+
+/// Why a request holds nothing to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PromptError {
+    /// There is no user message with text.
+    #[error("the request holds no user message with text; put the Python to run in one")]
+    NoMessage,
+    /// The last user message holds no code.
+    #[error(
+        "the sandbox holds no language model; put the Python to run in a ``` block, or between backticks"
+    )]
+    NoCode,
+    /// Several code spans and no block leave open which one is the program.
+    #[error("the message holds several code spans; put the Python to run in a ``` block")]
+    SeveralSpans,
+}
+
+fn text_part(part: &Value) -> Option<&str> {
+    let known = matches!(part.get("type").and_then(Value::as_str), None | Some("text" | "input_text"));
+    part.get("text").and_then(Value::as_str).filter(|_| known)
+}
+
+/// The Python in fenced blocks, and whether there was a block at all; an open block ends with the text.
+fn fenced(text: &str) -> (String, bool) {
+    let mut program = String::new();
+    let mut open: Option<Fence> = None;
+    let mut any = false;
+    for line in text.lines() {
+        match &open {
+            Some(fence) if fence.is_closed_by(line) => open = None,
+            Some(fence) if fence.python => {
+                program.push_str(fence.outdented(line));
+                program.push('\n');
+            }
+            Some(_) => {}
+            None => {
+                open = Fence::opened_by(line);
+                any |= open.is_some();
+            }
+        }
+    }
+    (program, any)
+}
+
+struct Fence {
+    indent: usize,
+    ticks: usize,
+    python: bool,
+}
+
+impl Fence {
+    /// A line of three or more backticks and a language without backticks opens a block, however far indented.
+    fn opened_by(line: &str) -> Option<Self> {
+        let start = line.trim_start();
+        let info = start.trim_start_matches('`');
+        let ticks = start.len().saturating_sub(info.len());
+        if ticks < 3 || info.contains('`') {
+            return None;
+        }
+        let language = info.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+        let python = matches!(language.as_str(), "" | "python" | "py" | "python3");
+        Some(Self { indent: line.len().saturating_sub(start.len()), ticks, python })
+    }
+
+    fn is_closed_by(&self, line: &str) -> bool {
+        let ticks = line.trim();
+        ticks.len() >= self.ticks && ticks.bytes().all(|byte| byte == b'`')
+    }
+
+    /// The line without as much leading white space as the opening line had.
+    fn outdented<'a>(&self, line: &'a str) -> &'a str {
+        let blank = line.len().saturating_sub(line.trim_start().len());
+        line.get(blank.min(self.indent)..).unwrap_or(line)
+    }
+}
+
+/// Every code span: text between two runs of equally many backticks.
+fn spans(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('`') {
+        let body = after.trim_start_matches('`');
+        let ticks = after.len().saturating_sub(body.len()).saturating_add(1);
+        rest = body;
+        if let Some((span, after)) = up_to_run(body, ticks) {
+            found.push(span);
+            rest = after;
+        }
+    }
+    found
+}
+
+/// Splits at the first run of exactly `ticks` backticks.
+fn up_to_run(text: &str, ticks: usize) -> Option<(&str, &str)> {
+    let mut from = 0;
+    loop {
+        let start = from + text.get(from..)?.find('`')?;
+        let run = text.get(start..)?.bytes().take_while(|byte| *byte == b'`').count();
+        from = start + run;
+        if run == ticks {
+            return Some((text.get(..start)?, text.get(from..)?));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn found(text: &str) -> Result<String, PromptError> {
+        program(&json!({"messages": [{"role": "user", "content": text}]}))
+    }
+
+    #[test]
+    fn a_block_is_the_program_with_its_indentation() {
+        let program = Ok("if True:\n    print(1)\n".to_owned());
+        for language in ["python", "py", "Python3", "", "python title=x"] {
+            assert_eq!(
+                found(&format!("Run `this`:\n```{language}\nif True:\n    print(1)\n```\nok?")),
+                program
+            );
+        }
+        assert_eq!(found("- run\n   ```py\n   if True:\n       print(1)\n   ```"), program);
+        assert_eq!(found("```\r\nif True:\r\n    print(1)\r\n```"), program);
+        assert_eq!(found("```\nif True:\n    print(1)"), program);
+    }
+
+    #[test]
+    fn blocks_are_joined_in_order_and_other_languages_left_out() {
+        let text = "```\nx = 1\n```\nthen\n```json\n{}\n```\n````python\nprint('```')\n```\n````";
+        assert_eq!(found(text), Ok("x = 1\nprint('```')\n```\n".to_owned()));
+        assert_eq!(found("```json\n{}\n``` `print(1)`"), Err(PromptError::NoCode));
+    }
+
+    #[test]
+    fn a_lone_span_is_the_program() {
+        assert_eq!(found("What does `print(6*7)` say?"), Ok("print(6*7)\n".to_owned()));
+        assert_eq!(found("```print('`')```"), Ok("print('`')\n".to_owned()));
+        assert_eq!(found("a ` stray and ``print(1)``"), Ok("print(1)\n".to_owned()));
+    }
+
+    #[test]
+    fn what_holds_no_single_program_is_refused() {
+        assert_eq!(found("Compute 50! in Python."), Err(PromptError::NoCode));
+        assert_eq!(found("```\n\n```"), Err(PromptError::NoCode));
+        assert_eq!(found("use `math` in `print(1)`"), Err(PromptError::SeveralSpans));
+        assert_eq!(program(&json!({})), Err(PromptError::NoMessage));
+        assert_eq!(
+            program(&json!({"messages": [{"role": "user", "content": 5}]})),
+            Err(PromptError::NoMessage)
+        );
+    }
+
+    #[test]
+    fn the_last_user_message_counts_whole_or_in_parts() {
+        let parts = json!([{"type": "text", "text": "Run `print(2)`"}, {"type": "image_url", "text": "`x`"}]);
+        let body = json!({"messages": [
+            {"role": "user", "content": "`print(1)`"},
+            {"role": "user", "content": parts},
+            {"role": "assistant", "content": "`print(3)`"},
+        ]});
+        assert_eq!(program(&body), Ok("print(2)\n".to_owned()));
+    }
+}

@@ -1,0 +1,294 @@
+//! The grammar of `WWW-Authenticate`: a field value in, schemes with their parameters out (RFC 9110 §11.2–11.6.1).
+//!
+//! Linear in the length of the value. A challenge that is malformed is reported with the offset of the fault, and
+//! parsing resumes at the next challenge of the list.
+//!
+//! Deviations from RFC 9110, all seen deployed: parameters separated by spaces alone are accepted, and `\uXXXX`
+//! inside a quoted-string is the UTF-16 code unit XXXX. Control characters and bytes that are not UTF-8 are refused.
+
+use std::borrow::Cow;
+
+/// Most parameters one challenge may have; the drafts define nine.
+const MAX_PARAMS: usize = 32;
+
+/// One challenge of the list: `challenge = auth-scheme [ 1*SP ( token68 / #auth-param ) ]`.
+pub(crate) struct Scheme<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) params: Vec<Param<'a>>,
+}
+
+/// `auth-param = token BWS "=" BWS ( token / quoted-string )`, the value unescaped.
+pub(crate) struct Param<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) value: Cow<'a, str>,
+    /// Of the name, counted in bytes from the start of the field value.
+    pub(crate) offset: usize,
+}
+
+/// A challenge that does not follow the grammar.
+pub(crate) struct Malformed<'a> {
+    pub(crate) scheme: &'a str,
+    pub(crate) offset: usize,
+    pub(crate) why: &'static str,
+}
+
+/// The challenges of one field value, in order.
+pub(crate) fn schemes(value: &[u8]) -> impl Iterator<Item = Result<Scheme<'_>, Malformed<'_>>> {
+    let mut cursor = Cursor { bytes: value, at: 0 };
+    std::iter::from_fn(move || cursor.scheme())
+}
+
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+/// Where the fault is and what it is.
+type Fault = (usize, &'static str);
+
+impl<'a> Cursor<'a> {
+    fn scheme(&mut self) -> Option<Result<Scheme<'a>, Malformed<'a>>> {
+        self.skip(is_list_separator);
+        if self.rest().is_empty() {
+            return None;
+        }
+        let name = self.token();
+        let params = if name.is_empty() { Err(self.fault("expected an auth-scheme")) } else { self.params() };
+        Some(params.map(|params| Scheme { name, params }).map_err(|(offset, why)| {
+            self.recover();
+            Malformed { scheme: name, offset, why }
+        }))
+    }
+
+    /// Everything behind the scheme name, up to the next challenge or the end.
+    fn params(&mut self) -> Result<Vec<Param<'a>>, Fault> {
+        let mut params: Vec<Param<'a>> = Vec::new();
+        let spaces = self.skip(|byte| byte == b' ');
+        if self.at_element_end() {
+            return Ok(params);
+        }
+        if spaces == 0 {
+            return Err(self.fault("expected a space after the auth-scheme"));
+        }
+        if self.token68() {
+            return Ok(params);
+        }
+        loop {
+            let param = self.param()?;
+            if params.iter().any(|other| other.name.eq_ignore_ascii_case(param.name)) {
+                return Err((param.offset, "parameter given twice"));
+            }
+            if params.len() >= MAX_PARAMS {
+                return Err((param.offset, "too many parameters"));
+            }
+            params.push(param);
+            let spaces = self.skip(is_whitespace);
+            if self.skip(is_list_separator) == 0 && spaces == 0 && !self.rest().is_empty() {
+                return Err(self.fault("expected a comma"));
+            }
+            if !self.at_param() {
+                return Ok(params);
+            }
+        }
+    }
+
+    fn param(&mut self) -> Result<Param<'a>, Fault> {
+        let offset = self.at;
+        let name = self.token();
+        if name.is_empty() {
+            return Err(self.fault("expected a parameter name"));
+        }
+        self.skip(is_whitespace);
+        if !self.take(b'=') {
+            return Err(self.fault("expected an equals sign after the parameter name"));
+        }
+        self.skip(is_whitespace);
+        let value = if self.take(b'"') {
+            self.quoted_string()?
+        } else {
+            match self.token() {
+                "" => return Err(self.fault("expected a token or a quoted-string")),
+                token => Cow::Borrowed(token),
+            }
+        };
+        Ok(Param { name, value, offset })
+    }
+
+    /// `quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE`, behind its opening quote.
+    fn quoted_string(&mut self) -> Result<Cow<'a, str>, Fault> {
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            self.skip(|byte| byte != b'"' && byte != b'\\');
+            let end = self.at;
+            if self.take(b'"') {
+                let raw = self.bytes.get(start..end).unwrap_or_default();
+                return unescape(raw, start, escaped);
+            }
+            if !self.take(b'\\') || self.bump().is_none() {
+                return Err((start, "quoted-string without an end"));
+            }
+            escaped = true;
+        }
+    }
+
+    /// `token68 = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`, only if nothing follows in the
+    /// element; otherwise the cursor stays where it was.
+    fn token68(&mut self) -> bool {
+        let start = self.at;
+        let found = self.skip(is_token68) > 0;
+        self.skip(|byte| byte == b'=');
+        if found && self.at_element_end() {
+            return true;
+        }
+        self.at = start;
+        false
+    }
+
+    /// Whether a parameter starts here, rather than another challenge or nothing.
+    fn at_param(&mut self) -> bool {
+        let start = self.at;
+        let named = !self.token().is_empty();
+        self.skip(is_whitespace);
+        let found = named && self.rest().first() == Some(&b'=');
+        self.at = start;
+        found
+    }
+
+    /// Whether only whitespace stands before the next comma or the end; skips that whitespace if so.
+    fn at_element_end(&mut self) -> bool {
+        let start = self.at;
+        self.skip(is_whitespace);
+        if matches!(self.rest().first(), None | Some(b',')) {
+            return true;
+        }
+        self.at = start;
+        false
+    }
+
+    /// Moves behind a malformed challenge: to the next list element, outside quotes, that is not a parameter.
+    fn recover(&mut self) {
+        loop {
+            self.skip(|byte| byte != b',' && byte != b'"');
+            if self.take(b'"') {
+                let _ = self.quoted_string();
+            } else if self.rest().is_empty() {
+                return;
+            } else {
+                self.skip(is_list_separator);
+                if !self.at_param() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// `token = 1*tchar`; empty when there is none.
+    fn token(&mut self) -> &'a str {
+        let start = self.at;
+        self.skip(is_tchar);
+        let token = self.bytes.get(start..self.at).unwrap_or_default();
+        std::str::from_utf8(token).unwrap_or_default()
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    fn bump(&mut self) -> Option<u8> {
+        let byte = self.rest().first().copied()?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.rest().first() == Some(&byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn skip(&mut self, class: impl Fn(u8) -> bool) -> usize {
+        let rest = self.rest();
+        let skipped = rest.iter().position(|byte| !class(*byte)).unwrap_or(rest.len());
+        self.at += skipped;
+        skipped
+    }
+
+    fn fault(&self, why: &'static str) -> Fault {
+        (self.at, why)
+    }
+}
+
+/// The text of a quoted-string: `quoted-pair = "\" ( HTAB / SP / VCHAR / obs-text )`, and `\uXXXX` as deployed.
+fn unescape(raw: &[u8], start: usize, escaped: bool) -> Result<Cow<'_, str>, Fault> {
+    if let Some(at) = raw.iter().position(|byte| byte.is_ascii_control() && *byte != b'\t') {
+        return Err((start + at, "control character in a quoted-string"));
+    }
+    let text = std::str::from_utf8(raw).map_err(|fault| (start + fault.valid_up_to(), "not UTF-8"))?;
+    if !escaped {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut units: Vec<u16> = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, pair)) = rest.split_once('\\') {
+        units.extend(before.encode_utf16());
+        let (unit, behind) = match pair.strip_prefix('u').and_then(hex_unit) {
+            Some(found) => found,
+            None => {
+                let mut chars = pair.chars();
+                let mut buffer = [0; 2];
+                units.extend_from_slice(chars.next().unwrap_or('\\').encode_utf16(&mut buffer));
+                rest = chars.as_str();
+                continue;
+            }
+        };
+        units.push(unit);
+        rest = behind;
+    }
+    units.extend(rest.encode_utf16());
+    String::from_utf16(&units).map(Cow::Owned).map_err(|_| (start, "a \\u escape is half a surrogate pair"))
+}
+
+/// Four hexadecimal digits as a UTF-16 code unit, and what stands behind them.
+fn hex_unit(text: &str) -> Option<(u16, &str)> {
+    let (digits, behind) = text.split_at_checked(4)?;
+    let unit = digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(digits)?;
+    Some((u16::from_str_radix(unit, 16).ok()?, behind))
+}
+
+/// `tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA`
+pub(crate) const fn is_tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+/// The characters of `token68` before its padding.
+const fn is_token68(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+}
+
+/// `OWS = BWS = *( SP / HTAB )`
+const fn is_whitespace(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// What may stand between list elements: `OWS` and commas, as often as the sender likes (RFC 9110 §5.6.1.2).
+const fn is_list_separator(byte: u8) -> bool {
+    is_whitespace(byte) || byte == b','
+}

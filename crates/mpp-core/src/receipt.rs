@@ -1,0 +1,146 @@
+//! The receipt: the value of a `Payment-Receipt` field in, and whether it is for the payment that was made
+//! (draft-httpauth-payment §5.3).
+
+use std::fmt;
+
+use alloy_primitives::B256;
+use serde::Serialize;
+
+use crate::tempo::SignedPayment;
+use crate::{base64url, charge, json, time};
+
+/// What the payee says was settled. Servers may leave it out, so its absence says nothing.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<String>,
+    method: String,
+    reference: String,
+    status: &'static str,
+    timestamp: String,
+}
+
+impl Receipt {
+    /// A receipt for a `tempo` payment: `reference` is the transaction's hash, or the challenge id of a proof;
+    /// `settled_at` is in Unix seconds.
+    #[must_use]
+    pub fn new(reference: impl Into<String>, settled_at: u64, external_id: Option<&str>) -> Self {
+        Receipt {
+            external_id: external_id.map(str::to_owned),
+            method: METHOD.to_owned(),
+            reference: reference.into(),
+            status: SUCCESS,
+            timestamp: time::format_rfc3339(settled_at),
+        }
+    }
+
+    /// Reads the value of a `Payment-Receipt` field.
+    ///
+    /// # Errors
+    /// When it is not base64url of a JSON object with unique keys, lacks a member, or does not say `success`.
+    pub fn parse(value: &[u8]) -> Result<Self, ReceiptError> {
+        let text = std::str::from_utf8(value).map_err(|_| ReceiptError::Encoding("is not base64url"))?;
+        let bytes = base64url::decode(text.trim(), MAX_RECEIPT).map_err(ReceiptError::Encoding)?;
+        let receipt = json::object(&bytes).map_err(ReceiptError::Encoding)?;
+        let required = |member| {
+            receipt.string(member).ok().flatten().map(str::to_owned).ok_or(ReceiptError::Member(member))
+        };
+        if required("status")? != SUCCESS {
+            return Err(ReceiptError::Status);
+        }
+        Ok(Receipt {
+            external_id: receipt.string("externalId").ok().flatten().map(str::to_owned),
+            method: required("method")?,
+            reference: required("reference")?,
+            status: SUCCESS,
+            timestamp: required("timestamp")?,
+        })
+    }
+
+    /// The value of the `Payment-Receipt` field.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        base64url::encode(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// The transaction's hash in hexadecimal, or a challenge id.
+    #[must_use]
+    pub fn reference(&self) -> &str {
+        &self.reference
+    }
+
+    /// The payment method.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// When the payee says it was settled, as it wrote it.
+    #[must_use]
+    pub fn timestamp(&self) -> &str {
+        &self.timestamp
+    }
+
+    /// The payee's own reference.
+    #[must_use]
+    pub fn external_id(&self) -> Option<&str> {
+        self.external_id.as_deref()
+    }
+
+    /// The reference as a transaction hash; `None` for that of a proof.
+    #[must_use]
+    pub fn hash(&self) -> Option<B256> {
+        charge::hex(&self.reference).map(B256::new)
+    }
+
+    /// Checks that this receipt is for `payment`: same method, and the hash that was signed, or, sponsored, any
+    /// hash, or, for a proof, the challenge's id.
+    ///
+    /// # Errors
+    /// When it is for something else.
+    pub fn check(&self, payment: &SignedPayment) -> Result<(), ReceiptError> {
+        if self.method != METHOD {
+            return Err(ReceiptError::Method);
+        }
+        let fits = match (payment.transaction(), payment.hash()) {
+            (None, _) => self.reference == payment.challenge().id(),
+            (Some(_), None) => self.hash().is_some(),
+            (Some(_), signed) => self.hash() == signed,
+        };
+        if fits { Ok(()) } else { Err(ReceiptError::Reference) }
+    }
+}
+
+/// The reference alone: receipts are to be treated as sensitive (§11.8).
+impl fmt::Debug for Receipt {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Receipt").field("reference", &self.reference).finish_non_exhaustive()
+    }
+}
+
+const METHOD: &str = "tempo";
+const SUCCESS: &str = "success";
+/// Longest receipt read, in characters, as in every deployed SDK.
+const MAX_RECEIPT: usize = 16 * 1024;
+
+/// Why a field value is no receipt, or none for the payment made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReceiptError {
+    /// Not base64url of a JSON object with unique keys.
+    #[error("the receipt {0}")]
+    Encoding(&'static str),
+    /// A required member is missing or no string.
+    #[error("the receipt's {0} is missing or malformed")]
+    Member(&'static str),
+    /// The status is not `success`.
+    #[error("the receipt's status is not success")]
+    Status,
+    /// For another payment method.
+    #[error("the receipt is for another payment method than tempo")]
+    Method,
+    /// For another payment.
+    #[error("the receipt's reference is not the payment that was made")]
+    Reference,
+}

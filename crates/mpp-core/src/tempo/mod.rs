@@ -1,0 +1,71 @@
+//! The `tempo` payment method: from an [`Approval`] to signed bytes, and from a payer's bytes back to what they pay
+//! (draft-tempo-charge-00). No RPC is needed to pay: the nonce expires, gas is static, fees have a fixed ceiling.
+
+mod call;
+mod memo;
+mod payment;
+mod proof;
+mod signer;
+mod transaction;
+mod verify;
+
+use alloy_primitives::{Address, address};
+
+use crate::amount::Amount;
+
+pub use payment::{SignedPayment, Unsigned};
+pub use signer::{KeyError, LocalSigner, SignFuture, Signature, SignatureError, Signer, SignerError};
+pub use transaction::{Call, FeePayment, SignedTransaction, Transaction, TransactionError};
+pub use verify::{Verified, VerifyError};
+
+/// Chain id of Tempo mainnet.
+pub const MAINNET: u64 = 4217;
+/// Chain id of Tempo's public testnet.
+pub const MODERATO: u64 = 42431;
+/// pathUSD, on every Tempo chain.
+pub const PATH_USD: Address = address!("20c0000000000000000000000000000000000000");
+/// USDC.e on mainnet.
+pub const USDC_E: Address = address!("20c000000000000000000000b9537d11c60e8b50");
+
+/// Gas limits and prices of the transactions to sign. Unused gas is not charged.
+///
+/// The defaults leave a wide margin: a transfer takes about 51,000 gas, or 300,000 to an address that never held the
+/// token, and the base fee is fixed per hardfork at 20e9 or less (TIP-1010).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fees {
+    /// Gas allowed for a payment's first transfer.
+    pub gas_first_transfer: u64,
+    /// Gas allowed for each further transfer.
+    pub gas_further_transfer: u64,
+    /// The highest price of one gas, in 10^-12 base units of the fee token.
+    pub max_fee_per_gas: u128,
+    /// The part of it offered to the block's proposer.
+    pub max_priority_fee_per_gas: u128,
+}
+
+impl Default for Fees {
+    fn default() -> Self {
+        Fees {
+            gas_first_transfer: 500_000,
+            gas_further_transfer: 300_000,
+            max_fee_per_gas: 41_000_000_000,
+            max_priority_fee_per_gas: 1_000_000_000,
+        }
+    }
+}
+
+impl Fees {
+    /// The gas limit of a payment of that many transfers.
+    #[must_use]
+    pub fn gas_limit(&self, transfers: usize) -> u64 {
+        let further = u64::try_from(transfers.saturating_sub(1)).unwrap_or(u64::MAX);
+        self.gas_first_transfer.saturating_add(self.gas_further_transfer.saturating_mul(further))
+    }
+
+    /// The most a payment of that many transfers can cost in fees, in base units of the fee token, rounded up.
+    #[must_use]
+    pub fn ceiling(&self, transfers: usize) -> Amount {
+        let attodollars = u128::from(self.gas_limit(transfers)).saturating_mul(self.max_fee_per_gas);
+        Amount::from_base_units(attodollars.div_ceil(1_000_000_000_000))
+    }
+}

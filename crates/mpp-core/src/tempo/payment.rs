@@ -1,0 +1,167 @@
+//! One approved payment on its way to a signature: [`Approval`] in, [`Unsigned`] between, [`SignedPayment`] out. Each
+//! step uses up the one before.
+
+use alloy_primitives::{Address, B256, U256};
+
+use super::signer::Signature;
+use super::transaction::{Call, FeePayment, SignedTransaction, Transaction};
+use super::{call, memo, proof};
+use crate::challenge::Challenge;
+use crate::charge::Modes;
+use crate::credential::{Credential, Payload};
+use crate::policy::Approval;
+use crate::quote::Quote;
+
+impl Approval {
+    /// Builds what `payer` has to sign, at `now` in Unix seconds: a transaction, or a proof for a charge of nothing.
+    ///
+    /// `salt` is a random number. Two payments of the same terms for the same challenge would otherwise be one
+    /// transaction, mined once.
+    #[must_use]
+    pub fn prepare(self, payer: Address, now: u64, salt: u64) -> Unsigned {
+        let chain_id = self.quote.chain_id;
+        if self.charge.amount().is_zero() {
+            let hash = proof::signing_hash(payer, &self.challenge, chain_id);
+            return Unsigned { approval: self, payer, hash, transaction: None };
+        }
+        let mut transfers = self.charge.transfers();
+        if let Some(primary) = transfers.first_mut() {
+            primary.memo.get_or_insert_with(|| memo::attribution(&self.challenge));
+        }
+        let to = self.charge.currency();
+        let calls: Vec<Call> =
+            transfers.iter().map(|transfer| Call { to, input: call::encode(transfer).into() }).collect();
+        let latest = now.saturating_add(self.max_validity);
+        // The salt is a time at which the payment was already valid: anywhere from 1970 to an hour ago.
+        let past = now.saturating_sub(3600).max(1);
+        let fee = if self.charge.fee_payer() { FeePayment::Sponsor } else { FeePayment::Sender(Some(to)) };
+        let transaction = Transaction {
+            chain_id,
+            max_priority_fee_per_gas: self.fees.max_priority_fee_per_gas,
+            max_fee_per_gas: self.fees.max_fee_per_gas,
+            gas_limit: self.fees.gas_limit(calls.len()),
+            calls,
+            nonce_key: U256::MAX,
+            nonce: 0,
+            valid_before: Some(self.challenge.expires_at().map_or(latest, |expires| expires.min(latest))),
+            valid_after: Some(1 + salt % past),
+            fee,
+        };
+        let hash = transaction.signing_hash();
+        Unsigned { approval: self, payer, hash, transaction: Some(transaction) }
+    }
+}
+
+/// An approved payment that its payer has yet to sign.
+#[derive(Debug)]
+pub struct Unsigned {
+    approval: Approval,
+    payer: Address,
+    hash: B256,
+    transaction: Option<Transaction>,
+}
+
+impl Unsigned {
+    /// The 32 bytes to sign.
+    #[must_use]
+    pub fn signing_hash(&self) -> B256 {
+        self.hash
+    }
+
+    /// What was approved.
+    #[must_use]
+    pub fn quote(&self) -> &Quote {
+        self.approval.quote()
+    }
+
+    /// The address that pays.
+    #[must_use]
+    pub fn payer(&self) -> Address {
+        self.payer
+    }
+
+    /// The transaction to sign; `None` for a proof.
+    #[must_use]
+    pub fn transaction(&self) -> Option<&Transaction> {
+        self.transaction.as_ref()
+    }
+
+    /// Adds the payer's signature. The payment can happen from here on: record it before a byte of it is sent.
+    #[must_use]
+    pub fn signed(self, signature: &Signature) -> SignedPayment {
+        let Approval { challenge, charge, quote, .. } = self.approval;
+        let memo = self.transaction.as_ref().and_then(|it| call::decode(&it.calls.first()?.input)?.memo);
+        let valid_before = self.transaction.as_ref().and_then(|transaction| transaction.valid_before);
+        let transaction = self.transaction.map(|transaction| transaction.signed(self.payer, signature));
+        let payload = match &transaction {
+            None => Payload::Proof(signature.to_bytes()),
+            Some(transaction) => match transaction.hash().filter(|_| charge.modes() == Modes::Push) {
+                Some(hash) => Payload::Hash(hash),
+                None => Payload::Transaction(transaction.raw().clone()),
+            },
+        };
+        let credential = Credential::new(challenge, payload, Some((quote.chain_id, self.payer)));
+        SignedPayment { credential, quote, payer: self.payer, transaction, memo, valid_before }
+    }
+}
+
+/// A payment that can happen, and the credential that makes it happen.
+#[derive(Debug)]
+pub struct SignedPayment {
+    credential: Credential,
+    quote: Quote,
+    payer: Address,
+    transaction: Option<SignedTransaction>,
+    memo: Option<B256>,
+    valid_before: Option<u64>,
+}
+
+impl SignedPayment {
+    /// What to send in the credential header.
+    #[must_use]
+    pub fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    /// The challenge it answers.
+    #[must_use]
+    pub fn challenge(&self) -> &Challenge {
+        self.credential.challenge()
+    }
+
+    /// What was approved.
+    #[must_use]
+    pub fn quote(&self) -> &Quote {
+        &self.quote
+    }
+
+    /// The address that pays.
+    #[must_use]
+    pub fn payer(&self) -> Address {
+        self.payer
+    }
+
+    /// The signed transaction; `None` for a proof.
+    #[must_use]
+    pub fn transaction(&self) -> Option<&SignedTransaction> {
+        self.transaction.as_ref()
+    }
+
+    /// The hash the payment will have on chain; `None` for a proof, and while a sponsor has yet to sign.
+    #[must_use]
+    pub fn hash(&self) -> Option<B256> {
+        self.transaction.as_ref().and_then(SignedTransaction::hash)
+    }
+
+    /// The memo by which the payment can be found on chain; `None` for a proof.
+    #[must_use]
+    pub fn memo(&self) -> Option<B256> {
+        self.memo
+    }
+
+    /// The Unix second from which on the payment can no longer happen; `None` for a proof.
+    #[must_use]
+    pub fn valid_before(&self) -> Option<u64> {
+        self.valid_before
+    }
+}

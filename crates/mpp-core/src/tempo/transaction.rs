@@ -1,0 +1,316 @@
+//! The Tempo transaction, type 0x76, and its envelope for sponsored payments, 0x78 (TIP-0001): fields to bytes and
+//! back. What a payment has no use for (access lists, delegations, key authorisations, other signatures than
+//! secp256k1) is refused on the way in and empty on the way out.
+
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_rlp::{Decodable, EMPTY_LIST_CODE, EMPTY_STRING_CODE, Encodable, Header};
+
+use super::signer::Signature;
+
+/// An unsigned Tempo transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// The only chain it is valid on.
+    pub chain_id: u64,
+    /// The part of the fee offered to the proposer, in 10^-12 base units of the fee token for each gas.
+    pub max_priority_fee_per_gas: u128,
+    /// The highest fee, in 10^-12 base units of the fee token for each gas.
+    pub max_fee_per_gas: u128,
+    /// The most gas it may use.
+    pub gas_limit: u64,
+    /// What it does, all or nothing.
+    pub calls: Vec<Call>,
+    /// The nonce's lane; all ones for a nonce that expires (TIP-1009).
+    pub nonce_key: U256,
+    /// The nonce; 0 when it expires.
+    pub nonce: u64,
+    /// It is valid before this, in Unix seconds.
+    pub valid_before: Option<u64>,
+    /// It is valid from this on, in Unix seconds.
+    pub valid_after: Option<u64>,
+    /// Who pays the fee.
+    pub fee: FeePayment,
+}
+
+/// One contract call of a transaction; it moves no native value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The contract.
+    pub to: Address,
+    /// Selector and arguments.
+    pub input: Bytes,
+}
+
+/// Who pays a transaction's fee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeePayment {
+    /// The sender, in this token, or in the one the chain has for him.
+    Sender(Option<Address>),
+    /// Somebody who has yet to sign.
+    Sponsor,
+}
+
+/// A transaction with its sender's signature, as bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SignedTransaction {
+    raw: Bytes,
+    hash: Option<B256>,
+}
+
+impl Transaction {
+    /// What the sender signs: keccak256 of 0x76 and the fields, without a sponsor's token.
+    #[must_use]
+    pub fn signing_hash(&self) -> B256 {
+        let mut encoded = Vec::with_capacity(256);
+        self.encode(TYPE, &[SPONSOR_MARK], None, &mut encoded);
+        keccak256(encoded)
+    }
+
+    /// The transaction with `sender`'s signature: type 0x76, or an 0x78 envelope when a sponsor has to sign too.
+    #[must_use]
+    pub fn signed(&self, sender: Address, signature: &Signature) -> SignedTransaction {
+        let mut raw = Vec::with_capacity(384);
+        match self.fee {
+            FeePayment::Sender(_) => self.encode(TYPE, &[], Some(signature), &mut raw),
+            FeePayment::Sponsor => {
+                let mut slot = Vec::with_capacity(21);
+                sender.as_slice().encode(&mut slot);
+                self.encode(ENVELOPE_TYPE, &slot, Some(signature), &mut raw);
+            }
+        }
+        SignedTransaction::new(raw.into())
+    }
+
+    /// Appends type byte and list; `sponsor_slot` stands in for the sponsor's signature.
+    fn encode(&self, kind: u8, sponsor_slot: &[u8], signature: Option<&Signature>, out: &mut Vec<u8>) {
+        let mut fields = Vec::with_capacity(352);
+        self.chain_id.encode(&mut fields);
+        self.max_priority_fee_per_gas.encode(&mut fields);
+        self.max_fee_per_gas.encode(&mut fields);
+        self.gas_limit.encode(&mut fields);
+        let mut calls = Vec::with_capacity(256);
+        for call in &self.calls {
+            let payload = 21 + 1 + call.input.length();
+            Header { list: true, payload_length: payload }.encode(&mut calls);
+            call.to.as_slice().encode(&mut calls);
+            calls.push(EMPTY_STRING_CODE);
+            call.input.encode(&mut calls);
+        }
+        Header { list: true, payload_length: calls.len() }.encode(&mut fields);
+        fields.extend(calls);
+        fields.push(EMPTY_LIST_CODE);
+        self.nonce_key.to_be_bytes_trimmed_vec().as_slice().encode(&mut fields);
+        self.nonce.encode(&mut fields);
+        self.valid_before.unwrap_or_default().encode(&mut fields);
+        self.valid_after.unwrap_or_default().encode(&mut fields);
+        match self.fee {
+            FeePayment::Sender(token) => {
+                token.as_ref().map_or(&[][..], |token| token.as_slice()).encode(&mut fields);
+                fields.push(EMPTY_STRING_CODE);
+            }
+            FeePayment::Sponsor => {
+                fields.push(EMPTY_STRING_CODE);
+                fields.extend(sponsor_slot);
+            }
+        }
+        fields.push(EMPTY_LIST_CODE);
+        if let Some(signature) = signature {
+            signature.to_bytes().as_slice().encode(&mut fields);
+        }
+        out.push(kind);
+        Header { list: true, payload_length: fields.len() }.encode(out);
+        out.extend(fields);
+    }
+}
+
+impl SignedTransaction {
+    fn new(raw: Bytes) -> Self {
+        let hash = (raw.first() == Some(&TYPE)).then(|| keccak256(&raw));
+        SignedTransaction { raw, hash }
+    }
+
+    /// The bytes to broadcast, or, sponsored, to hand to the sponsor. Whoever has them can make the payment happen.
+    #[must_use]
+    pub fn raw(&self) -> &Bytes {
+        &self.raw
+    }
+
+    /// The hash it will have on chain; `None` while a sponsor has yet to sign.
+    #[must_use]
+    pub fn hash(&self) -> Option<B256> {
+        self.hash
+    }
+
+    /// Reads the bytes of a signed transaction or envelope and recovers who signed it.
+    ///
+    /// # Errors
+    /// For anything but canonical RLP of exactly the fields a payment uses, and for a signature of nobody.
+    pub fn decode(raw: &[u8]) -> Result<(SignedTransaction, Transaction, Address), TransactionError> {
+        if raw.len() > MAX_TRANSACTION {
+            return Err(TransactionError::TooLong { length: raw.len(), limit: MAX_TRANSACTION });
+        }
+        let (transaction, signature, claimed) = decode_fields(raw)?;
+        let sender = signature.recover(&transaction.signing_hash()).ok_or(TransactionError::Signature)?;
+        if claimed.is_some_and(|claimed| claimed != sender) {
+            return Err(TransactionError::Sender);
+        }
+        Ok((SignedTransaction::new(Bytes::copy_from_slice(raw)), transaction, sender))
+    }
+}
+
+/// The hash only: the bytes are as good as the money.
+impl std::fmt::Debug for SignedTransaction {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SignedTransaction").field("hash", &self.hash).finish_non_exhaustive()
+    }
+}
+
+/// Reads the list in the order it is written; the sender's address is there only in an envelope.
+fn decode_fields(raw: &[u8]) -> Result<(Transaction, Signature, Option<Address>), TransactionError> {
+    let (kind, mut rest) = raw.split_first().ok_or(TransactionError::Field("the type"))?;
+    if ![TYPE, ENVELOPE_TYPE].contains(kind) {
+        return Err(TransactionError::Type { found: *kind });
+    }
+    let rest = &mut rest;
+    let mut list = Header::decode_bytes(rest, true).map_err(|_| TransactionError::Field("the list"))?;
+    if !rest.is_empty() {
+        return Err(TransactionError::Field("the end"));
+    }
+    let fields = &mut list;
+    let chain_id = number(fields, "chain_id")?;
+    let max_priority_fee_per_gas = number(fields, "max_priority_fee_per_gas")?;
+    let max_fee_per_gas = number(fields, "max_fee_per_gas")?;
+    let gas_limit = number(fields, "gas_limit")?;
+    let calls = decode_calls(fields)?;
+    empty(fields, EMPTY_LIST_CODE, "access_list")?;
+    let nonce_key = nonce_key(fields)?;
+    let nonce = number(fields, "nonce")?;
+    let valid_before = Some(number(fields, "valid_before")?).filter(|time| *time != 0);
+    let valid_after = Some(number(fields, "valid_after")?).filter(|time| *time != 0);
+    let token = optional_address(fields, "fee_token")?;
+    let (fee, sender) = match (*kind, token) {
+        (ENVELOPE_TYPE, None) => (FeePayment::Sponsor, optional_address(fields, "sender")?),
+        (ENVELOPE_TYPE, Some(_)) => return Err(TransactionError::Field("fee_token")),
+        (_, None) if fields.first() == Some(&SPONSOR_MARK) => {
+            empty(fields, SPONSOR_MARK, "fee_payer_signature")?;
+            (FeePayment::Sponsor, None)
+        }
+        (_, token) => {
+            empty(fields, EMPTY_STRING_CODE, "fee_payer_signature")?;
+            (FeePayment::Sender(token), None)
+        }
+    };
+    if *kind == ENVELOPE_TYPE && sender.is_none() {
+        return Err(TransactionError::Field("sender"));
+    }
+    empty(fields, EMPTY_LIST_CODE, "authorization_list")?;
+    let signature = string(fields, "signature")?;
+    let signature =
+        signature.try_into().ok().and_then(Signature::from_bytes).ok_or(TransactionError::Signature)?;
+    if !fields.is_empty() {
+        return Err(TransactionError::Field("the end of the list"));
+    }
+    let transaction = Transaction {
+        chain_id,
+        max_priority_fee_per_gas,
+        max_fee_per_gas,
+        gas_limit,
+        calls,
+        nonce_key,
+        nonce,
+        valid_before,
+        valid_after,
+        fee,
+    };
+    Ok((transaction, signature, sender))
+}
+
+fn decode_calls(fields: &mut &[u8]) -> Result<Vec<Call>, TransactionError> {
+    let wrong = |_| TransactionError::Field("calls");
+    let mut list = Header::decode_bytes(fields, true).map_err(wrong)?;
+    let mut calls = Vec::new();
+    while !list.is_empty() {
+        let mut call = Header::decode_bytes(&mut list, true).map_err(wrong)?;
+        let call = &mut call;
+        let to = optional_address(call, "calls")?.ok_or(TransactionError::Field("calls"))?;
+        empty(call, EMPTY_STRING_CODE, "value of a call")?;
+        let input = Bytes::copy_from_slice(string(call, "calls")?);
+        if !call.is_empty() || calls.len() >= MAX_CALLS {
+            return Err(TransactionError::Field("calls"));
+        }
+        calls.push(Call { to, input });
+    }
+    Ok(calls)
+}
+
+fn number<N: Decodable>(fields: &mut &[u8], field: &'static str) -> Result<N, TransactionError> {
+    N::decode(fields).map_err(|_| TransactionError::Field(field))
+}
+
+fn string<'a>(fields: &mut &'a [u8], field: &'static str) -> Result<&'a [u8], TransactionError> {
+    Header::decode_bytes(fields, false).map_err(|_| TransactionError::Field(field))
+}
+
+/// One byte that says "nothing here".
+fn empty(fields: &mut &[u8], code: u8, field: &'static str) -> Result<(), TransactionError> {
+    match fields.split_first() {
+        Some((first, rest)) if *first == code => {
+            *fields = rest;
+            Ok(())
+        }
+        _ => Err(TransactionError::Field(field)),
+    }
+}
+
+fn optional_address(fields: &mut &[u8], field: &'static str) -> Result<Option<Address>, TransactionError> {
+    match string(fields, field)? {
+        [] => Ok(None),
+        bytes => Address::try_from(bytes).map(Some).map_err(|_| TransactionError::Field(field)),
+    }
+}
+
+fn nonce_key(fields: &mut &[u8]) -> Result<U256, TransactionError> {
+    let bytes = string(fields, "nonce_key")?;
+    let canonical = bytes.first() != Some(&0);
+    U256::try_from_be_slice(bytes).filter(|_| canonical).ok_or(TransactionError::Field("nonce_key"))
+}
+
+/// EIP-2718 type of a Tempo transaction.
+const TYPE: u8 = 0x76;
+/// Type of what a sponsor is handed, and domain of the sponsor's signature.
+const ENVELOPE_TYPE: u8 = 0x78;
+/// Stands in the sponsor's slot of what the sender signs.
+const SPONSOR_MARK: u8 = 0x00;
+/// Longest transaction read, in bytes; eleven transfers with memos take 1.7 kB.
+const MAX_TRANSACTION: usize = 8 * 1024;
+/// Most calls read; a charge has at most eleven transfers.
+const MAX_CALLS: usize = 16;
+
+/// Why bytes are not a payment's transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransactionError {
+    /// Longer than is read.
+    #[error("{length} bytes long, more than the limit of {limit}")]
+    TooLong {
+        /// Bytes received.
+        length: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// Another transaction type than 0x76 or 0x78.
+    #[error("transaction type {found:#04x} is neither 0x76 nor 0x78")]
+    Type {
+        /// The first byte.
+        found: u8,
+    },
+    /// A field that is not canonical RLP, out of range, or not empty where a payment has no use for it.
+    #[error("{0} of the transaction is not as a payment has it")]
+    Field(&'static str),
+    /// The signature is not a secp256k1 signature of 65 bytes with a low s, or recovers no address.
+    #[error("the signature is not a secp256k1 signature of this transaction")]
+    Signature,
+    /// The envelope names another sender than the one who signed.
+    #[error("the envelope's sender is not who signed it")]
+    Sender,
+}
