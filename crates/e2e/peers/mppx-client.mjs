@@ -1,6 +1,6 @@
 // One request by the published MPP client, paid if it must be; prints {"status","body","receipt","reference"}, or
 // {"error"} when the client gave up, and exits with 0 only for a 2xx.
-// Options: rpc, chainId, key, mode ("pull", "push" or absent: the client chooses), url, method, body.
+// Options: rpc, chainId, key, mode ("pull", "push" or none: the client chooses), url, method, body (or none).
 import { Receipt } from 'mppx'
 import { Mppx, tempo } from 'mppx/client'
 import { privateKeyToAccount } from 'viem/accounts'

@@ -1,7 +1,7 @@
 //! The node's own accounts, by the part they play; all keys are public and worth nothing elsewhere.
 //!
-//! Each holds 2^64 - 1 base units of pathUSD at the start and pays its fees in it. The node's first three accounts are left
-//! out: they pay fees in other tokens.
+//! Each holds 2^64 - 1 base units of pathUSD at the start and pays its fees in it. The node's first three
+//! accounts are left out: they pay fees in other tokens.
 
 use alloy_primitives::{Address, address};
 

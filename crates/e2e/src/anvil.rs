@@ -81,7 +81,9 @@ impl Anvil {
 
     /// Every `TransferWithMemo` on the chain that carries `memo`; of all memos if there is none.
     pub async fn memo_transfers(&self, memo: Option<B256>) -> Vec<MemoTransfer> {
-        let filter = json!({ "fromBlock": "0x0", "topics": [TRANSFER_WITH_MEMO.to_string(), null, null, memo.map(|memo| memo.to_string())] });
+        let topics =
+            [Some(TRANSFER_WITH_MEMO), None, None, memo].map(|topic| topic.map(|hash| hash.to_string()));
+        let filter = json!({ "fromBlock": "0x0", "topics": topics });
         let logs = self.ask("eth_getLogs", json!([filter])).await;
         logs.as_array().expect("logs are a list").iter().map(MemoTransfer::from_log).collect()
     }

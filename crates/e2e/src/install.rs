@@ -1,7 +1,7 @@
-//! The peers' installation: pinned packages from npm and this crate's scripts, in one folder below the target folder.
+//! The peers' installation: pinned npm packages and this crate's scripts, below the target folder.
 //!
-//! Any number of processes and threads may ask at once: a lock file lets one install while the others wait, and a stamp
-//! written last tells a finished installation from an interrupted one.
+//! Any number of processes and threads may ask at once: a lock file lets one install while the others wait,
+//! and a stamp written last tells a finished installation from an interrupted one.
 
 use std::env;
 use std::ffi::OsStr;
@@ -43,7 +43,7 @@ impl fmt::Display for InstallError {
             }
             Self::Npm { last_lines } => write!(
                 f,
-                "npm could not install them (needs Node {OLDEST_NODE} or newer with npm, and a registry); its last \
+                "npm could not install them: install Node {OLDEST_NODE} or newer with npm, or see npm's last \
                  lines:\n{last_lines}"
             ),
             Self::Folder { path, cause } => write!(f, "cannot write {}: {cause}", path.display()),
@@ -105,8 +105,8 @@ fn check_node(node: &OsStr) -> Result<(), InstallError> {
     }
 }
 
-/// Installs what the lock file names. This is not `npm ci`, which insists on an entry for the node's binary of every
-/// platform; the lock file need only hold those it was made with.
+/// Installs what the lock file names. This is not `npm ci`, which insists on an entry for the node's binary
+/// of every platform; the lock file need only hold those it was made with.
 fn run_npm(folder: &Path, npm: &OsStr, lock: File) -> Result<(), InstallError> {
     let modules = folder.join("node_modules");
     if modules.exists() {
@@ -149,7 +149,8 @@ fn target_folder() -> PathBuf {
     marked.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"), Path::to_owned)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
@@ -207,6 +208,12 @@ mod tests {
             let error = scene.install("node", "npm").unwrap_err();
             assert!(error.ends_with("\n49\n50\nno such package") && !error.contains("\n30\n"), "{error}");
         }
+    }
+
+    #[test]
+    fn lock_file_names_no_download_address() {
+        let (_, lock) = PACKAGES[1];
+        assert!(lock.contains("\"integrity\"") && !lock.contains("\"resolved\""));
     }
 
     #[test]

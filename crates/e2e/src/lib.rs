@@ -1,7 +1,7 @@
-//! Real components for tests: a Tempo node, the published MPP server and client, and accounts that hold money.
+//! Real components for tests: a Tempo node, the published MPP server and client, and funded accounts.
 //!
-//! In comes nothing but Node 20 with npm; the parts are pinned in `peers/package-lock.json` and installed into the target
-//! folder on first use. Out comes a chain whose balances can be asserted to the base unit:
+//! In comes nothing but Node 20 with npm; the parts are pinned in `peers/package-lock.json` and installed
+//! into the target folder on first use. Out comes a chain whose balances can be asserted to the base unit:
 //!
 //! ```no_run
 //! # async fn example() {
@@ -15,8 +15,8 @@
 //! # }
 //! ```
 //!
-//! Whatever goes wrong with a component panics and says so: there is no test to go on with. Every component ends with
-//! the process that started it.
+//! Whatever goes wrong with a component panics and says so: there is no test to go on with. Every component
+//! ends with the process that started it.
 
 mod account;
 mod anvil;

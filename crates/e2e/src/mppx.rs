@@ -78,23 +78,22 @@ pub enum Mode {
 /// The published client with one account; each request is a process of its own.
 #[derive(Clone, Debug)]
 pub struct MppxClient {
-    options: Value,
+    rpc: String,
+    chain_id: u64,
+    key: &'static str,
+    mode: Option<Mode>,
 }
 
 impl MppxClient {
-    /// A client that pays from `account` in the mode the server prefers.
+    /// A client that pays from `account` in the mode it chooses itself.
     pub fn new(node: &Anvil, account: &Account) -> Self {
-        Self { options: json!({ "rpc": node.url(), "chainId": node.chain_id(), "key": account.key }) }
+        Self { rpc: node.url(), chain_id: node.chain_id(), key: account.key, mode: None }
     }
 
     /// The same client, in this mode only.
     #[must_use]
-    pub fn mode(mut self, mode: Mode) -> Self {
-        self.options["mode"] = match mode {
-            Mode::Pull => "pull".into(),
-            Mode::Push => "push".into(),
-        };
-        self
+    pub fn mode(self, mode: Mode) -> Self {
+        Self { mode: Some(mode), ..self }
     }
 
     /// Sends a GET and pays for it if asked to.
@@ -102,7 +101,7 @@ impl MppxClient {
     /// # Errors
     /// The client's own message when it gave up.
     pub async fn get(&self, url: &str) -> Result<Answer, String> {
-        self.request(json!({ "url": url, "method": "GET" })).await
+        self.request("GET", url, None).await
     }
 
     /// Sends a POST of JSON and pays for it if asked to.
@@ -110,13 +109,18 @@ impl MppxClient {
     /// # Errors
     /// The client's own message when it gave up.
     pub async fn post(&self, url: &str, body: &Value) -> Result<Answer, String> {
-        self.request(json!({ "url": url, "method": "POST", "body": body.to_string() })).await
+        self.request("POST", url, Some(body.to_string())).await
     }
 
-    async fn request(&self, request: Value) -> Result<Answer, String> {
-        let mut options = request;
-        let own = self.options.as_object().expect("options are an object");
-        options.as_object_mut().expect("a request is an object").extend(own.clone());
+    async fn request(&self, method: &str, url: &str, body: Option<String>) -> Result<Answer, String> {
+        let mode = self.mode.map(|mode| match mode {
+            Mode::Pull => "pull",
+            Mode::Push => "push",
+        });
+        let options = json!({
+            "rpc": self.rpc, "chainId": self.chain_id, "key": self.key, "mode": mode,
+            "url": url, "method": method, "body": body,
+        });
         let folder = tokio::task::spawn_blocking(install::folder).await.expect("the peers are installed");
         let mut child = Command::new("node")
             .args(["mppx-client.mjs", &options.to_string()])
@@ -126,6 +130,7 @@ impl MppxClient {
             .kill_on_drop(true)
             .spawn()
             .expect("node runs");
+        // Waiting for the output would close this end of its standard input, and the client would end too soon.
         let _lifeline = child.stdin.take();
         let output = child.wait_with_output().await.expect("node ends");
         let outcome = serde_json::from_slice(&output.stdout).expect("the client prints its outcome as JSON");

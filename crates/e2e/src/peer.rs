@@ -22,8 +22,8 @@ impl Peer {
     }
 
     fn start_blocking(script: &str, options: &Value) -> Self {
-        // The pipe to its standard input is its lifeline: it ends when the pipe closes. What it has to say about itself
-        // goes to this process's standard error.
+        // The pipe to its standard input is its lifeline: it ends when the pipe closes. What it has to say
+        // about itself goes to this process's standard error.
         let mut child = Command::new("node")
             .arg(script)
             .arg(options.to_string())

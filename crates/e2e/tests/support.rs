@@ -142,10 +142,10 @@ impl Scene {
 
     /// Buys with success and finds the receipt's transaction on the chain.
     async fn buy(&self, client: MppxClient, route: &str) -> Mined {
-        let answer = client.get(&self.server.url(route)).await.unwrap();
+        let answer = client.get(&self.server.url(route)).await.expect("the client gave up");
         assert_eq!(answer.status, 200);
-        let hash = answer.reference.unwrap().parse().unwrap();
-        let mined = self.node.transaction(hash).await.unwrap();
+        let hash = answer.reference.and_then(|hash| hash.parse().ok()).expect("the receipt names no hash");
+        let mined = self.node.transaction(hash).await.expect("the receipt's transaction is not on the chain");
         assert!(mined.succeeded && mined.fee > 0);
         mined
     }

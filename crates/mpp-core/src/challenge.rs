@@ -283,7 +283,6 @@ pub struct ChallengeError {
     /// Which `WWW-Authenticate` field of the response, counted from 0.
     pub field: usize,
     /// What is wrong in it.
-    #[source]
     pub fault: Fault,
 }
 

@@ -326,7 +326,6 @@ pub enum ChargeError {
     #[error("the request's amount {why}")]
     Amount {
         /// What is wrong with it.
-        #[source]
         why: crate::amount::AmountError,
     },
     /// A member has a value the draft does not allow.

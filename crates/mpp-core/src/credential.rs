@@ -182,7 +182,7 @@ pub enum CredentialError {
     Encoding(&'static str),
     /// The echoed challenge is none.
     #[error("the credential's challenge: {0}")]
-    Challenge(#[source] Fault),
+    Challenge(Fault),
     /// A required member is missing or malformed.
     #[error("the credential's {0} is missing or malformed")]
     Member(&'static str),

@@ -106,11 +106,11 @@ pub enum NotPaid {
 #[non_exhaustive]
 pub enum Reason {
     /// It is not well-formed.
-    #[error("{0}")]
-    Malformed(#[source] ChallengeError),
+    #[error(transparent)]
+    Malformed(ChallengeError),
     /// The policy said no.
-    #[error("{0}")]
-    Policy(#[source] Refusal),
+    #[error(transparent)]
+    Policy(Refusal),
     /// It takes its credential in the field that the request uses for something else.
     #[error("the request has an Authorization field of its own, and the challenge names no other field")]
     AuthorizationInUse,

@@ -51,7 +51,7 @@ pub enum Decision {
 impl Policy {
     /// Payments on chain `chain_id`, in one of `tokens`, of at most `max_amount` a call (fee not included).
     ///
-    /// The transaction's fee may be up to 0.15 dollars at its ceiling and its validity up to 25 seconds, unless
+    /// The transaction's fee may be up to 0.10 dollars at its ceiling and its validity up to 25 seconds, unless
     /// [`max_fee`](Policy::max_fee) and [`max_validity`](Policy::max_validity) say otherwise.
     #[must_use]
     pub fn new(chain_id: u64, tokens: impl IntoIterator<Item = Address>, max_amount: Amount) -> Self {
@@ -131,8 +131,30 @@ impl Policy {
         }
     }
 
+    /// Reads what a challenge would cost, and why it would not be approved if it would not be; asks nobody.
+    ///
+    /// # Errors
+    /// When what it asks for cannot be read.
+    pub fn appraise(
+        &self,
+        challenge: Challenge,
+        body: &[u8],
+        now: u64,
+    ) -> Result<(Quote, Option<Refusal>), ChargeError> {
+        let charge = ChargeRequest::from_challenge(&challenge)?;
+        let chain_id = charge.chain_id().unwrap_or(self.chain_id);
+        let quote = Quote::new(&challenge, &charge, chain_id, self.fee_ceiling(&charge));
+        Ok((quote, self.check(challenge, body, now).err()))
+    }
+
+    /// The most the payer can lose in fees, in base units.
+    fn fee_ceiling(&self, charge: &ChargeRequest) -> Amount {
+        let pays_fee = !charge.fee_payer() && !charge.amount().is_zero();
+        if pays_fee { self.fees.ceiling(charge.transfers().len()) } else { Amount::ZERO }
+    }
+
     /// All of [`approve`](Policy::approve) but the caller's own check.
-    pub(crate) fn check(&self, challenge: Challenge, body: &[u8], now: u64) -> Result<Approval, Refusal> {
+    fn check(&self, challenge: Challenge, body: &[u8], now: u64) -> Result<Approval, Refusal> {
         let charge = ChargeRequest::from_challenge(&challenge).map_err(Refusal::Charge)?;
         let chain_id = charge.chain_id().unwrap_or(self.chain_id);
         if chain_id != self.chain_id {
@@ -161,8 +183,7 @@ impl Policy {
         if challenge.digest().is_some_and(|digest| !digest::matches(digest, body)) {
             return Err(Refusal::Digest);
         }
-        let pays_fee = !charge.fee_payer() && !charge.amount().is_zero();
-        let fee_ceiling = if pays_fee { self.fees.ceiling(transfers.len()) } else { Amount::ZERO };
+        let fee_ceiling = self.fee_ceiling(&charge);
         if fee_ceiling > self.max_fee {
             return Err(Refusal::Fee { ceiling: fee_ceiling, allowed: self.max_fee });
         }
@@ -219,7 +240,7 @@ impl Approval {
     }
 }
 
-const DEFAULT_MAX_FEE: Amount = Amount::from_base_units(150_000);
+const DEFAULT_MAX_FEE: Amount = Amount::from_base_units(100_000);
 const DEFAULT_VALIDITY: u64 = 25;
 /// TIP-1009 `MAX_EXPIRY_SECS`.
 const MAX_VALIDITY: u64 = 30;
@@ -231,8 +252,8 @@ const MIN_REMAINING: u64 = 2;
 #[non_exhaustive]
 pub enum Refusal {
     /// What is asked for could not be read.
-    #[error("{0}")]
-    Charge(#[source] ChargeError),
+    #[error(transparent)]
+    Charge(ChargeError),
     /// To be paid on another chain.
     #[error("asks for payment on chain {asked}, the policy allows chain {allowed}")]
     Chain {

@@ -9,10 +9,11 @@ mod signer;
 mod transaction;
 mod verify;
 
-use alloy_primitives::{Address, address};
+use alloy_primitives::address;
 
 use crate::amount::Amount;
 
+pub use alloy_primitives::{Address, B256};
 pub use payment::{SignedPayment, Unsigned};
 pub use signer::{KeyError, LocalSigner, SignFuture, Signature, SignatureError, Signer, SignerError};
 pub use transaction::{Call, FeePayment, SignedTransaction, Transaction, TransactionError};
@@ -30,13 +31,16 @@ pub const USDC_E: Address = address!("20c000000000000000000000b9537d11c60e8b50")
 /// Gas limits and prices of the transactions to sign. Unused gas is not charged.
 ///
 /// The defaults leave a wide margin: a transfer takes about 51,000 gas, or 300,000 to an address that never held the
-/// token, and the base fee is fixed per hardfork at 20e9 or less (TIP-1010).
+/// token, but nodes simulate it with up to 784,000; the base fee is 20e9 at most (TIP-1010). Deployed
+/// sponsors pay for at most 2,000,000 gas and 50,000 base units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fees {
     /// Gas allowed for a payment's first transfer.
     pub gas_first_transfer: u64,
     /// Gas allowed for each further transfer.
     pub gas_further_transfer: u64,
+    /// Gas allowed at most when a sponsor pays the fee; more is refused by deployed sponsors.
+    pub gas_sponsored_at_most: u64,
     /// The highest price of one gas, in 10^-12 base units of the fee token.
     pub max_fee_per_gas: u128,
     /// The part of it offered to the block's proposer.
@@ -46,9 +50,10 @@ pub struct Fees {
 impl Default for Fees {
     fn default() -> Self {
         Fees {
-            gas_first_transfer: 500_000,
+            gas_first_transfer: 1_000_000,
             gas_further_transfer: 300_000,
-            max_fee_per_gas: 41_000_000_000,
+            gas_sponsored_at_most: 2_000_000,
+            max_fee_per_gas: 25_000_000_000,
             max_priority_fee_per_gas: 1_000_000_000,
         }
     }
@@ -57,15 +62,16 @@ impl Default for Fees {
 impl Fees {
     /// The gas limit of a payment of that many transfers.
     #[must_use]
-    pub fn gas_limit(&self, transfers: usize) -> u64 {
+    pub fn gas_limit(&self, transfers: usize, sponsored: bool) -> u64 {
         let further = u64::try_from(transfers.saturating_sub(1)).unwrap_or(u64::MAX);
-        self.gas_first_transfer.saturating_add(self.gas_further_transfer.saturating_mul(further))
+        let gas = self.gas_first_transfer.saturating_add(self.gas_further_transfer.saturating_mul(further));
+        if sponsored { gas.min(self.gas_sponsored_at_most) } else { gas }
     }
 
-    /// The most a payment of that many transfers can cost in fees, in base units of the fee token, rounded up.
+    /// The most its payer can lose in fees for that many transfers, in base units of the fee token, rounded up.
     #[must_use]
     pub fn ceiling(&self, transfers: usize) -> Amount {
-        let attodollars = u128::from(self.gas_limit(transfers)).saturating_mul(self.max_fee_per_gas);
+        let attodollars = u128::from(self.gas_limit(transfers, false)).saturating_mul(self.max_fee_per_gas);
         Amount::from_base_units(attodollars.div_ceil(1_000_000_000_000))
     }
 }

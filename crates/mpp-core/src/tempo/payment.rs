@@ -39,7 +39,7 @@ impl Approval {
             chain_id,
             max_priority_fee_per_gas: self.fees.max_priority_fee_per_gas,
             max_fee_per_gas: self.fees.max_fee_per_gas,
-            gas_limit: self.fees.gas_limit(calls.len()),
+            gas_limit: self.fees.gas_limit(calls.len(), self.charge.fee_payer()),
             calls,
             nonce_key: U256::MAX,
             nonce: 0,

@@ -127,8 +127,8 @@ impl Credential {
 #[non_exhaustive]
 pub enum VerifyError {
     /// The challenge is no tempo charge.
-    #[error("{0}")]
-    Charge(#[source] ChargeError),
+    #[error(transparent)]
+    Charge(ChargeError),
     /// Past its time.
     #[error("the challenge expired at {expires_at}, now {now} (Unix seconds)")]
     Expired {
@@ -141,8 +141,8 @@ pub enum VerifyError {
     #[error("a payload of this type does not pay this challenge")]
     Payload,
     /// The bytes are no payment's transaction.
-    #[error("{0}")]
-    Transaction(#[source] TransactionError),
+    #[error(transparent)]
+    Transaction(TransactionError),
     /// For another chain.
     #[error("is for chain {found}, expected chain {expected}")]
     Chain {

@@ -1,0 +1,301 @@
+//! The one payment loop: send, and on a `402` decide, sign, send once more, judge.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::uri::Scheme;
+use http::{HeaderMap, Uri};
+use mpp_core::error::{Refusal, SignerError};
+use mpp_core::exchange::{Exchange, Next, NotPaid, Outcome};
+use mpp_core::tempo::{SignedPayment, Signer};
+use mpp_core::{ACCEPT_PAYMENT, Approval, Challenge, Policy, Problem, Quote};
+
+use crate::error::{Error, Failure};
+use crate::response::{Deadline, Payment, Response};
+use crate::transport::{Body, ReqwestTransport, Transport};
+
+/// An HTTP client with a wallet and a policy. Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub struct Client {
+    signer: Arc<dyn Signer>,
+    policy: Policy,
+    transport: Arc<dyn Transport>,
+    unpaid_timeout: Duration,
+    paid_timeout: Duration,
+    body_limit: usize,
+}
+
+/// What a request would cost.
+#[derive(Clone, Debug)]
+pub struct Quoted {
+    /// The terms.
+    pub quote: Quote,
+    /// Why the policy would not pay them, if it would not.
+    pub refusal: Option<Refusal>,
+}
+
+impl Client {
+    /// A client on reqwest that pays from `signer` what `policy` allows.
+    ///
+    /// The unpaid request may take 30 seconds and the paid one 120, bodies included, and a body 64 MiB.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(signer: impl Signer + 'static, policy: Policy) -> Result<Self, Error> {
+        let transport = ReqwestTransport::new().map_err(|error| Error::Unpaid(Failure::Transport(error)))?;
+        Ok(Client::with_transport(signer, policy, transport))
+    }
+
+    /// A client on another HTTP stack.
+    pub fn with_transport(
+        signer: impl Signer + 'static,
+        policy: Policy,
+        transport: impl Transport + 'static,
+    ) -> Self {
+        Client {
+            signer: Arc::new(signer),
+            policy,
+            transport: Arc::new(transport),
+            unpaid_timeout: Duration::from_secs(30),
+            paid_timeout: Duration::from_secs(120),
+            body_limit: 64 * 1024 * 1024,
+        }
+    }
+
+    /// How long the unpaid request may take.
+    #[must_use]
+    pub fn unpaid_timeout(mut self, timeout: Duration) -> Self {
+        self.unpaid_timeout = timeout;
+        self
+    }
+
+    /// How long the paid request may take. Giving up does not stop the payment.
+    #[must_use]
+    pub fn paid_timeout(mut self, timeout: Duration) -> Self {
+        self.paid_timeout = timeout;
+        self
+    }
+
+    /// The longest body that is read, in bytes.
+    #[must_use]
+    pub fn body_limit(mut self, limit: usize) -> Self {
+        self.body_limit = limit;
+        self
+    }
+
+    /// The policy that decides what is paid.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Sends `request`, pays if it is asked to and may, and sends it once more.
+    ///
+    /// Redirects are not followed: an unpaid one is handed back, a paid one is a failure.
+    ///
+    /// # Errors
+    /// See [`Error`]; ask its [`money`](Error::money) before anything else.
+    #[tracing::instrument(
+        name = "mpp_call",
+        skip_all,
+        fields(method = %request.method(), host = request.uri().host(), amount, chain_id, challenge_id, hash)
+    )]
+    pub async fn send(&self, request: http::Request<Bytes>) -> Result<Response, Error> {
+        // 1. The request as it is. What could not be paid for in private is not sent at all.
+        let request = prepare(request)?;
+        let (answer, deadline) = self.unpaid(request.clone()).await?;
+
+        // 2. The decision. Whatever else a server says, only the policy makes an approval.
+        let now = now();
+        let status = answer.status().as_u16();
+        let next = exchange(&request, &self.policy).answered(status, challenges(answer.headers()), now);
+        let (approval, idempotency_key) = match next {
+            Ok(Next::Deliver) => return Ok(self.deliver(answer, deadline, None)),
+            Ok(Next::Pay { approval, idempotency_key }) => (*approval, idempotency_key),
+            Err(reason) => return Err(self.not_paid(reason, (answer, deadline)).await),
+        };
+
+        // 3. The one signature of this call: it uses the approval up.
+        let payment = self.sign(approval, now).await?;
+        let request = with_credential(request, &payment, idempotency_key)?;
+
+        // 4. The same request, once more, with the credential. From here on money may move.
+        self.paid(request, payment).await
+    }
+
+    /// Asks what `request` would cost, and pays nothing. `None` when it was answered without payment.
+    ///
+    /// # Errors
+    /// When there is no answer, or none that could be paid by anyone.
+    pub async fn quote(&self, request: http::Request<Bytes>) -> Result<Option<Quoted>, Error> {
+        let request = prepare(request)?;
+        let (answer, deadline) = self.unpaid(request.clone()).await?;
+        if answer.status() != http::StatusCode::PAYMENT_REQUIRED {
+            return Ok(None);
+        }
+        for challenge in Challenge::parse_all(challenges(answer.headers())).into_iter().flatten() {
+            if let Ok((quote, refusal)) = self.policy.appraise(challenge, request.body(), now()) {
+                return Ok(Some(Quoted { quote, refusal }));
+            }
+        }
+        let reason = exchange(&request, &self.policy).answered(402, challenges(answer.headers()), now());
+        Err(self.not_paid(reason.err().unwrap_or(NotPaid::NoChallenge), (answer, deadline)).await)
+    }
+
+    async fn unpaid(&self, request: http::Request<Bytes>) -> Result<(http::Response<Body>, Deadline), Error> {
+        let deadline = Deadline::after(self.unpaid_timeout);
+        match deadline.limit(self.transport.send(request)).await {
+            Ok(Ok(answer)) => Ok((answer, deadline)),
+            Ok(Err(error)) => Err(Error::Unpaid(Failure::Transport(error))),
+            Err(timeout) => Err(Error::Unpaid(timeout)),
+        }
+    }
+
+    /// A refusal, with what the server's body says about it.
+    async fn not_paid(&self, reason: NotPaid, (answer, deadline): (http::Response<Body>, Deadline)) -> Error {
+        tracing::info!(%reason, "not paid");
+        let body = deadline.read(answer.into_body(), FAILURE_LIMIT).await;
+        Error::NotPaid { reason, problem: body.ok().and_then(|body| Problem::parse(&body)).map(Box::new) }
+    }
+
+    async fn sign(&self, approval: Approval, now: u64) -> Result<SignedPayment, Error> {
+        let salt = random()?;
+        let unsigned = approval.prepare(self.signer.address(), now, u64::from_ne_bytes(salt));
+        let signature = self.signer.sign(&unsigned).await.map_err(Error::Signer)?;
+        let payment = unsigned.signed(&signature);
+        let span = tracing::Span::current();
+        span.record("amount", payment.quote().amount.base_units());
+        span.record("chain_id", payment.quote().chain_id);
+        span.record("challenge_id", payment.challenge().id());
+        span.record("hash", payment.hash().map(tracing::field::display));
+        Ok(payment)
+    }
+
+    async fn paid(&self, request: http::Request<Bytes>, payment: SignedPayment) -> Result<Response, Error> {
+        let record = Payment::signed(&payment);
+        let deadline = Deadline::after(self.paid_timeout);
+        tracing::info!("sending the payment");
+        let (record, failure) = match deadline.limit(self.transport.send(request)).await {
+            Ok(Ok(answer)) => {
+                let status = answer.status();
+                let receipt = answer.headers().get("payment-receipt").map(HeaderValue::as_bytes);
+                let record = record.sent(payment.answered(status.as_u16(), receipt));
+                tracing::info!(status = status.as_u16(), money = ?record.money(), "answered");
+                if status.is_success() {
+                    return Ok(self.deliver(answer, deadline, Some(record)));
+                }
+                // Read only to pass on what the server says; where the money is does not depend on it.
+                let body = deadline.read(answer.into_body(), FAILURE_LIMIT).await.unwrap_or_default();
+                (record, Failure::Status { status, body })
+            }
+            Ok(Err(error)) if !error.may_have_been_sent() => (record, Failure::Transport(error)),
+            Ok(Err(error)) => (record.sent(Outcome::Unknown), Failure::Transport(error)),
+            Err(timeout) => (record.sent(Outcome::Unknown), timeout),
+        };
+        tracing::warn!(money = ?record.money(), "no answer to a paid request");
+        Err(Error::AfterSigning { payment: Box::new(record), failure })
+    }
+
+    fn deliver(
+        &self,
+        answer: http::Response<Body>,
+        deadline: Deadline,
+        payment: Option<Payment>,
+    ) -> Response {
+        let (http::response::Parts { status, headers, .. }, body) = answer.into_parts();
+        Response { status, headers, body, payment: payment.map(Box::new), deadline, limit: self.body_limit }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (payer, policy) = (self.signer.address(), &self.policy);
+        formatter
+            .debug_struct("Client")
+            .field("payer", &payer)
+            .field("policy", policy)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Refuses what must not be sent, and says what this client can pay with.
+fn prepare(mut request: http::Request<Bytes>) -> Result<http::Request<Bytes>, Error> {
+    let uri = request.uri();
+    if uri.host().is_none() || ![Some("http"), Some("https")].contains(&uri.scheme_str()) {
+        return Err(Error::Request("the address must be an absolute http or https URL"));
+    }
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(Error::Request("the address must not hold a user name or password"));
+    }
+    if !is_private(uri) {
+        return Err(Error::Request(
+            "the address must be https, as payments cross it; http is for this machine alone",
+        ));
+    }
+    let accept = HeaderValue::from_static(ACCEPT_PAYMENT);
+    request.headers_mut().entry("accept-payment").or_insert(accept);
+    Ok(request)
+}
+
+/// Whether nobody else can read along: TLS, or this machine's loopback.
+fn is_private(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let loopback =
+        host.parse::<IpAddr>().map_or(host.eq_ignore_ascii_case("localhost"), |ip| ip.is_loopback());
+    uri.scheme() == Some(&Scheme::HTTPS) || loopback
+}
+
+fn exchange<'a>(request: &'a http::Request<Bytes>, policy: &'a Policy) -> Exchange<'a> {
+    Exchange {
+        method: request.method().as_str(),
+        body: Some(request.body()),
+        secure: is_private(request.uri()),
+        has_authorization: request.headers().contains_key(AUTHORIZATION),
+        policy,
+    }
+}
+
+/// The same request with the credential and, where its method asks for one, an `Idempotency-Key`.
+fn with_credential(
+    mut request: http::Request<Bytes>,
+    payment: &SignedPayment,
+    idempotency_key: bool,
+) -> Result<http::Request<Bytes>, Error> {
+    let credential = payment.credential();
+    let name = HeaderName::from_bytes(credential.header_name().as_bytes());
+    let value = HeaderValue::try_from(credential.header_value());
+    let (Ok(name), Ok(mut value)) = (name, value) else {
+        return Err(Error::Request("the credential does not fit into a header field"));
+    };
+    value.set_sensitive(true);
+    request.headers_mut().insert(name, value);
+    if idempotency_key {
+        let [high, low]: [u64; 2] = [random()?, random()?].map(u64::from_ne_bytes);
+        if let Ok(key) = HeaderValue::try_from(format!("\"{high:016x}{low:016x}\"")) {
+            request.headers_mut().entry("idempotency-key").or_insert(key);
+        }
+    }
+    Ok(request)
+}
+
+fn challenges(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(WWW_AUTHENTICATE).into_iter().map(HeaderValue::as_bytes)
+}
+
+/// Unix seconds; the only clock of a payment.
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn random() -> Result<[u8; 8], Error> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Signer(SignerError::new(error)))?;
+    Ok(bytes)
+}
+
+/// Longest body of a failure that is read, in bytes.
+const FAILURE_LIMIT: usize = 64 * 1024;

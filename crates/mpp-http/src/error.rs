@@ -1,0 +1,126 @@
+//! Errors that answer the question of a payer: may money have moved?
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use mpp_core::Problem;
+use mpp_core::error::SignerError;
+use mpp_core::exchange::NotPaid;
+
+use crate::response::Payment;
+use crate::transport::TransportError;
+
+/// A call without an answer. [`money`](Error::money) says what became of the money.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The request can't be sent by this client. Nothing was sent or signed.
+    #[error("{0}")]
+    Request(&'static str),
+    /// The unpaid request got no answer. Nothing was signed.
+    #[error("no answer to the unpaid request")]
+    Unpaid(#[source] Failure),
+    /// Payment was asked for and refused. Nothing was signed.
+    #[error("{reason}{}", Said(.problem.as_deref()))]
+    NotPaid {
+        /// Why.
+        reason: NotPaid,
+        /// The problem in the server's body, if it holds one.
+        problem: Option<Box<Problem>>,
+    },
+    /// The signer did not sign.
+    #[error(transparent)]
+    Signer(SignerError),
+    /// A payment was signed, and no answer was had for it. Never pay again before it is known what became of it.
+    #[error("{}", Stands(payment))]
+    AfterSigning {
+        /// The payment.
+        payment: Box<Payment>,
+        /// What went wrong.
+        #[source]
+        failure: Failure,
+    },
+}
+
+/// What became of the money of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Money {
+    /// None moved, and none will.
+    NotMoved,
+    /// A payment was sent. It may have been taken or may yet be; look it up on chain by its hash or memo.
+    Unknown,
+    /// The payee took the payment.
+    Paid,
+}
+
+impl Error {
+    /// What became of the money.
+    #[must_use]
+    pub fn money(&self) -> Money {
+        self.payment().map_or(Money::NotMoved, Payment::money)
+    }
+
+    /// The payment, if one was signed.
+    #[must_use]
+    pub fn payment(&self) -> Option<&Payment> {
+        match self {
+            Error::AfterSigning { payment, .. } => Some(payment),
+            _ => None,
+        }
+    }
+}
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The connection.
+    #[error(transparent)]
+    Transport(TransportError),
+    /// Time ran out.
+    #[error("no complete answer within {} seconds", .after.as_secs())]
+    Timeout {
+        /// The limit.
+        after: Duration,
+    },
+    /// The paid request was answered with a failure or a redirect.
+    #[error("the server answered {status}{}", Said(Problem::parse(.body).as_ref()))]
+    Status {
+        /// Its status.
+        status: StatusCode,
+        /// Its body, cut to 64 KiB.
+        body: Bytes,
+    },
+    /// The body is longer than is read.
+    #[error("the answer is longer than {limit} bytes")]
+    TooLarge {
+        /// Bytes allowed.
+        limit: usize,
+    },
+}
+
+/// ` (the server says: …)`, or nothing.
+struct Said<'a>(Option<&'a Problem>);
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |problem| write!(formatter, " (the server says: {problem})"))
+    }
+}
+
+/// Where the money stands, as the start of a sentence.
+struct Stands<'a>(&'a Payment);
+
+impl fmt::Display for Stands<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let amount = self.0.quote().amount;
+        match self.0.money() {
+            Money::NotMoved if amount.is_zero() => formatter.write_str("nothing was to be paid"),
+            Money::NotMoved => formatter.write_str("a payment was signed but not sent, no money moved"),
+            Money::Unknown => write!(formatter, "it is unknown whether {amount} dollars were paid"),
+            Money::Paid => write!(formatter, "{amount} dollars were paid, but the answer is lost"),
+        }
+    }
+}

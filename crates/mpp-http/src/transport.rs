@@ -1,0 +1,98 @@
+//! How requests leave: one method to implement for any HTTP stack, and the default on reqwest.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use http_body_util::combinators::UnsyncBoxBody;
+use rustls_platform_verifier::BuilderVerifierExt as _;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A response body as it arrives.
+pub type Body = UnsyncBoxBody<Bytes, BoxError>;
+
+/// A response to come: its head has arrived, its body may not have.
+pub type SendFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<http::Response<Body>, TransportError>> + Send + 'a>>;
+
+/// Sends one request once.
+///
+/// An implementation follows no redirect, repeats nothing by itself, and logs no header marked sensitive.
+pub trait Transport: Send + Sync {
+    /// Sends `request` and waits for the head of the response.
+    fn send(&self, request: http::Request<Bytes>) -> SendFuture<'_>;
+}
+
+/// A request that got no response.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", if *.sent { "the connection broke before the response" } else { "could not connect" })]
+pub struct TransportError {
+    sent: bool,
+    source: BoxError,
+}
+
+impl TransportError {
+    /// No byte of the request left this machine.
+    pub fn unsent(source: impl Into<BoxError>) -> Self {
+        TransportError { sent: false, source: source.into() }
+    }
+
+    /// Some or all of the request may have arrived.
+    pub fn maybe_sent(source: impl Into<BoxError>) -> Self {
+        TransportError { sent: true, source: source.into() }
+    }
+
+    /// Whether the server may have seen some or all of the request.
+    #[must_use]
+    pub fn may_have_been_sent(&self) -> bool {
+        self.sent
+    }
+}
+
+/// The default transport: reqwest over rustls with the operating system's certificates, without redirects, cookies,
+/// proxies, compression or retries.
+#[derive(Clone, Debug)]
+pub struct ReqwestTransport {
+    client: reqwest::Client,
+}
+
+impl ReqwestTransport {
+    /// Sets up TLS and an empty connection pool.
+    ///
+    /// # Errors
+    /// When the operating system's certificates cannot be used.
+    pub fn new() -> Result<Self, TransportError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_platform_verifier())
+            .map_err(TransportError::unsent)?
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .user_agent(concat!("mpp-http/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(TransportError::unsent)?;
+        Ok(ReqwestTransport { client })
+    }
+}
+
+impl Transport for ReqwestTransport {
+    fn send(&self, request: http::Request<Bytes>) -> SendFuture<'_> {
+        Box::pin(async move {
+            let request = reqwest::Request::try_from(request).map_err(TransportError::unsent)?;
+            let response = self.client.execute(request).await.map_err(|error| {
+                let sent = !(error.is_connect() || error.is_builder());
+                TransportError { sent, source: error.without_url().into() }
+            })?;
+            let response: http::Response<reqwest::Body> = response.into();
+            Ok(response.map(|body| body.map_err(BoxError::from).boxed_unsync()))
+        })
+    }
+}
