@@ -15,7 +15,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let chain_id = std::env::var("CHAIN_ID").map_or(Ok(tempo::MAINNET), |id| id.parse())?;
     let signer = LocalSigner::from_hex(&std::env::var("KEY")?)?;
     let policy = Policy::new(chain_id, [tempo::PATH_USD, tempo::USDC_E], "0.05".parse()?);
-    let client = Client::new(signer, policy)?;
+    let client = Client::new(signer, policy);
 
     match client.send(http::Request::get(url).body(Bytes::new())?).await {
         Ok(answer) => {

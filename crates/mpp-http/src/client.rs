@@ -42,12 +42,8 @@ impl Client {
     /// A client on reqwest that pays from `signer` what `policy` allows.
     ///
     /// The unpaid request may take 30 seconds and the paid one 120, bodies included, and a body 64 MiB.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
-    pub fn new(signer: impl Signer + 'static, policy: Policy) -> Result<Self, Error> {
-        let transport = ReqwestTransport::new().map_err(|error| Error::Unpaid(Failure::Transport(error)))?;
-        Ok(Client::with_transport(signer, policy, transport))
+    pub fn new(signer: impl Signer + 'static, policy: Policy) -> Self {
+        Client::with_transport(signer, policy, ReqwestTransport::default())
     }
 
     /// A client on another HTTP stack.

@@ -11,7 +11,7 @@
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let signer = tempo::LocalSigner::from_hex(&std::env::var("KEY")?)?;
 //! let policy = Policy::new(tempo::MAINNET, [tempo::PATH_USD, tempo::USDC_E], "0.05".parse()?);
-//! let client = Client::new(signer, policy)?;
+//! let client = Client::new(signer, policy);
 //! let answer = client.send(http::Request::get("https://weather.example/paris").body("".into())?).await?;
 //! println!("{:?}", answer.payment());
 //! println!("{:?}", answer.bytes().await?);

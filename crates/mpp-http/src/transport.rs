@@ -1,7 +1,7 @@
 //! How requests leave: one method to implement for any HTTP stack, and the default on reqwest.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
@@ -53,17 +53,17 @@ impl TransportError {
 
 /// The default transport: reqwest over rustls with the operating system's certificates, without redirects, cookies,
 /// proxies, compression or retries.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ReqwestTransport {
-    client: reqwest::Client,
+    /// Set up by the first request.
+    client: OnceLock<reqwest::Client>,
 }
 
 impl ReqwestTransport {
-    /// Sets up TLS and an empty connection pool.
-    ///
-    /// # Errors
-    /// When the operating system's certificates cannot be used.
-    pub fn new() -> Result<Self, TransportError> {
+    fn client(&self) -> Result<&reqwest::Client, TransportError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -79,7 +79,7 @@ impl ReqwestTransport {
             .user_agent(concat!("mpp-http/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(TransportError::unsent)?;
-        Ok(ReqwestTransport { client })
+        Ok(self.client.get_or_init(|| client))
     }
 }
 
@@ -87,7 +87,7 @@ impl Transport for ReqwestTransport {
     fn send(&self, request: http::Request<Bytes>) -> SendFuture<'_> {
         Box::pin(async move {
             let request = reqwest::Request::try_from(request).map_err(TransportError::unsent)?;
-            let response = self.client.execute(request).await.map_err(|error| {
+            let response = self.client()?.execute(request).await.map_err(|error| {
                 let sent = !(error.is_connect() || error.is_builder());
                 TransportError { sent, source: error.without_url().into() }
             })?;
