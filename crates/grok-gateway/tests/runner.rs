@@ -93,6 +93,13 @@ async fn an_idle_program_ends_at_the_wall_limit() {
 }
 
 #[tokio::test]
+async fn a_program_whose_gateway_dies_still_has_an_end() {
+    let limits = Limits { wall: Duration::from_secs(50), ..Limits::default() };
+    let run = run("import signal\nprint(signal.alarm(0))", &limits).await;
+    assert!((51..=52).contains(&run.stdout.text().trim_end().parse::<u64>().unwrap()), "{run:?}");
+}
+
+#[tokio::test]
 async fn a_memory_bomb_gets_a_memory_error() {
     let limits = Limits { memory_bytes: 256 << 20, ..Limits::default() };
     let run = run("x = bytearray(1 << 30)\nprint('had it')", &limits).await;

@@ -6,12 +6,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use mpp_http::Payment;
 use serde_json::Value;
 
 /// What the service answered to one call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     raw: Value,
+    payment: Option<Box<Payment>>,
     model: Option<String>,
     text: String,
     finish: Option<String>,
@@ -60,6 +62,7 @@ impl Answer {
             executions: calls.filter_map(Execution::read).collect(),
             citations: citations(upstream, &messages),
             usage: upstream.get("usage").and_then(Usage::read),
+            payment: None,
             raw,
         }
     }
@@ -98,6 +101,17 @@ impl Answer {
     #[must_use]
     pub fn finish(&self) -> Option<&str> {
         self.finish.as_deref()
+    }
+
+    /// What was paid for it; `None` when it was free.
+    #[must_use]
+    pub fn payment(&self) -> Option<&Payment> {
+        self.payment.as_deref()
+    }
+
+    pub(crate) fn paid_by(mut self, payment: Option<Box<Payment>>) -> Self {
+        self.payment = payment;
+        self
     }
 
     /// The whole body as it came, envelope included.

@@ -1,9 +1,34 @@
-//! Grok chat with server-side code execution, bought per call.
+//! Grok chat with server-side code execution, bought per call over MPP/Tempo: no account, no API key, a wallet and a
+//! limit.
+//!
+//! ```no_run
+//! use grok_mpp::Grok;
+//! use mpp_core::Policy;
+//! use mpp_core::tempo::{LocalSigner, MAINNET, PATH_USD, USDC_E};
+//!
+//! # async fn run(key: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! let policy = Policy::new(MAINNET, [PATH_USD, USDC_E], "0.50".parse()?);
+//! let grok = Grok::new(LocalSigner::from_hex(key)?, policy);
+//! let answer = grok.code_execution("Compute the factorial of 50 in Python.").max_tokens(512).send().await?;
+//!
+//! println!("{}", answer.text());
+//! for run in answer.executions() {
+//!     println!("{}\n{}", run.code, run.output);
+//! }
+//! println!("{:?} {:?}", answer.usage(), answer.payment());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What the service may answer is known only in part, so nothing of an answer is required and
+//! [`raw`](Answer::raw) always holds all of it: a bought answer is never lost to its shape.
 
 mod answer;
-mod request;
+mod client;
+mod code_execution;
+mod error;
 
 pub use answer::{Answer, AnswerError, Execution, ServiceError, Usage};
-pub use request::{
-    CodeExecutionRequest, DEFAULT_MAX_TOKENS, DEFAULT_MODEL, MAX_BODY_BYTES, Message, RequestError,
-};
+pub use client::Grok;
+pub use code_execution::{CodeExecution, Message, RequestError};
+pub use error::Error;

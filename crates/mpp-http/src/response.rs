@@ -14,7 +14,7 @@ use crate::error::{Error, Failure, Money};
 use crate::transport::{Body, TransportError};
 
 /// A payment that was signed in a call, and what is known of it. Every field can be shown to anyone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payment {
     quote: Quote,
     payer: Address,

@@ -79,7 +79,8 @@ impl Python {
     }
 
     fn command(&self, folder: &Path, limits: &Limits) -> Command {
-        let numbers = [limits.cpu_seconds, limits.memory_bytes, limits.file_bytes, limits.open_files];
+        let alarm = limits.wall.as_secs().saturating_add(2);
+        let numbers = [limits.cpu_seconds, limits.memory_bytes, limits.file_bytes, limits.open_files, alarm];
         let mut command = Command::new(&self.executable);
         command
             .args(["-I", "-S", "-c", BOUND_AND_EXEC, PROGRAM])
@@ -274,17 +275,17 @@ async fn end(child: &mut Child, group: Group, wall: Duration) -> io::Result<Endi
     drop(group);
     match waited {
         Ok(status) => Ok(Ending::of(status?)),
-        Err(_) => child.wait().await.map(|_| Ending::WallLimit),
+        Err(_) => child.kill().await.map(|()| Ending::WallLimit),
     }
 }
 
 const PROGRAM: &str = "main.py";
 const PROBE: &str = "import os, resource, sys; sys.stdout.buffer.write(os.fsencode(sys.executable))";
-/// Sets the limits on itself, then becomes the interpreter of the program, unbuffered so that a killed program's
-/// output is not lost, and with nothing in its environment.
+/// Sets the limits on itself, and an alarm in case the gateway is gone when time is up; then becomes the interpreter
+/// of the program, unbuffered so that a killed program's output is not lost, and with nothing in its environment.
 const BOUND_AND_EXEC: &str = r#"
-import os, resource, sys
-program, cpu, memory, size, files = sys.argv[1], *map(int, sys.argv[2:])
+import os, resource, signal, sys
+program, cpu, memory, size, files, alarm = sys.argv[1], *map(int, sys.argv[2:])
 def bound(what, soft, hard):
     ceiling = resource.getrlimit(what)[1]
     if ceiling != resource.RLIM_INFINITY:
@@ -296,6 +297,7 @@ if sys.platform != "darwin":
 bound(resource.RLIMIT_FSIZE, size, size)
 bound(resource.RLIMIT_NOFILE, files, files)
 bound(resource.RLIMIT_CORE, 0, 0)
+signal.alarm(alarm)
 os.execve(sys.executable, [sys.executable, "-I", "-u", "-X", "utf8", program], {})
 "#;
 /// A launcher on a cold disk is slow; one that takes longer hangs.

@@ -1,14 +1,18 @@
-//! CodeExecutionRequest: the JSON body of `POST /grok/code-execution`, refused here when the service would refuse it.
-//!
-//! In: messages and settings. Out: the exact bytes to send. Every check runs before a price is asked, so that no
-//! money is spent on a request that cannot be answered.
+//! `POST /grok/code-execution`: a question and settings in, a bought answer out. Every check of a request runs before
+//! a price is asked, so that no money is spent on one that cannot be answered.
 
+use mpp_http::Quoted;
 use serde_json::{Map, Number, Value, json};
 
-/// A code-execution call being put together; [`body`](Self::body) checks and encodes it.
+use crate::answer::Answer;
+use crate::client::Grok;
+use crate::error::Error;
+
+/// A question that Grok answers with the help of Python, which runs on the server.
 #[derive(Clone, Debug)]
-#[must_use]
-pub struct CodeExecutionRequest {
+#[must_use = "nothing is asked before send or quote"]
+pub struct CodeExecution<'g> {
+    grok: &'g Grok,
     model: String,
     system: Option<String>,
     messages: Vec<Message>,
@@ -28,23 +32,47 @@ pub enum Message {
     Assistant(String),
 }
 
-impl CodeExecutionRequest {
-    /// A request of one user message, for [`DEFAULT_MODEL`] and [`DEFAULT_MAX_TOKENS`].
-    pub fn new(prompt: impl Into<String>) -> Self {
-        Self::conversation([Message::User(prompt.into())])
-    }
+impl<'g> CodeExecution<'g> {
+    /// Model asked for unless told otherwise: the cheapest current grok-4, to which the upstream already sends the
+    /// retired ids that the service's own page names.
+    pub const DEFAULT_MODEL: &'static str = "grok-4.3";
+    /// Tokens asked for unless told otherwise: hidden reasoning is paid from the same budget and has been seen to
+    /// take twenty times the visible text, while 4096 is what the service prices when the field is missing.
+    pub const DEFAULT_MAX_TOKENS: u32 = 2048;
 
-    /// A request of several turns, oldest first.
-    pub fn conversation(messages: impl IntoIterator<Item = Message>) -> Self {
+    pub(crate) fn new(grok: &'g Grok, prompt: String) -> Self {
         Self {
-            model: DEFAULT_MODEL.to_owned(),
+            grok,
+            model: Self::DEFAULT_MODEL.to_owned(),
             system: None,
-            messages: messages.into_iter().collect(),
+            messages: vec![Message::User(prompt)],
             temperature: None,
-            max_tokens: DEFAULT_MAX_TOKENS,
+            max_tokens: Self::DEFAULT_MAX_TOKENS,
             tools: Vec::new(),
             extra: Map::new(),
         }
+    }
+
+    /// Asks, pays what the policy allows, and reads the answer.
+    ///
+    /// # Errors
+    /// See [`Error`]; its [`money`](Error::money) says what became of the money.
+    pub async fn send(self) -> Result<Answer, Error> {
+        self.grok.call(ROUTE, self.body()?).await
+    }
+
+    /// Asks for the price alone, and pays nothing. `None` when the service answered for nothing.
+    ///
+    /// # Errors
+    /// When there is no price to be had.
+    pub async fn quote(&self) -> Result<Option<Quoted>, Error> {
+        self.grok.price(ROUTE, self.body()?).await
+    }
+
+    /// Puts earlier turns, oldest first, before the prompt.
+    pub fn history(mut self, turns: impl IntoIterator<Item = Message>) -> Self {
+        self.messages.splice(..0, turns);
+        self
     }
 
     /// Sets the model's id; the service takes the grok-4 family only.
@@ -83,11 +111,8 @@ impl CodeExecutionRequest {
         self
     }
 
-    /// Encodes the request; the same request always gives the same bytes.
-    ///
-    /// # Errors
-    /// A [`RequestError`] naming the first thing that the service would refuse.
-    pub fn body(&self) -> Result<Vec<u8>, RequestError> {
+    /// The bytes to send, the same every time, or the first thing that the service would refuse.
+    fn body(&self) -> Result<Vec<u8>, RequestError> {
         self.check()?;
         let mut body = self.extra.clone();
         let system = self.system.iter().map(|text| json!({"role": "system", "content": text}));
@@ -110,11 +135,8 @@ impl CodeExecutionRequest {
     }
 
     fn check(&self) -> Result<(), RequestError> {
-        let users = || self.messages.iter().filter(|message| matches!(message, Message::User(_)));
-        if users().next().is_none() {
-            return Err(RequestError::NoUserMessage);
-        }
-        if users().any(|message| message.content().trim().is_empty()) {
+        let mut users = self.messages.iter().filter(|message| matches!(message, Message::User(_)));
+        if users.any(|message| message.content().trim().is_empty()) {
             return Err(RequestError::EmptyPrompt);
         }
         if self.model.is_empty() {
@@ -159,18 +181,16 @@ impl Message {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// No message is from the user.
-    #[error("the request holds no user message; add the question to ask")]
-    NoUserMessage,
     /// A user message is blank.
     #[error("the prompt is empty; say what to compute")]
     EmptyPrompt,
     /// The model id is empty.
-    #[error("the model id is empty; leave it out to use {DEFAULT_MODEL}")]
+    #[error("the model id is empty; leave it out to use {}", CodeExecution::DEFAULT_MODEL)]
     NoModel,
     /// The model is not of the family that the service runs code with.
     #[error(
-        "model {model:?} cannot run code: the service takes the grok-4 family only, such as {DEFAULT_MODEL}"
+        "model {model:?} cannot run code: the service takes the grok-4 family only, such as {}",
+        CodeExecution::DEFAULT_MODEL
     )]
     ForeignModel {
         /// The id asked for.
@@ -206,39 +226,44 @@ fn in_family(model: &str) -> bool {
     model.strip_prefix(FAMILY).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
 }
 
-/// Model asked for unless told otherwise: the cheapest current grok-4, to which the upstream already sends the
-/// retired ids that the service's own page names.
-pub const DEFAULT_MODEL: &str = "grok-4.3";
-/// Tokens asked for unless told otherwise: hidden reasoning is paid from the same budget and has been seen to take
-/// twenty times the visible text, while 4096 is what the service prices when the field is missing.
-pub const DEFAULT_MAX_TOKENS: u32 = 2048;
 /// Largest request sent: a prompt near a model's 200k-token price step, with room for JSON escapes.
-pub const MAX_BODY_BYTES: usize = 1 << 20;
+const MAX_BODY_BYTES: usize = 1 << 20;
+const ROUTE: &str = "/grok/code-execution";
 const FAMILY: &str = "grok-4";
 const DECLARED: &[&str] = &["model", "messages", "temperature", "max_tokens", "tools"];
 
 #[cfg(test)]
 mod tests {
+    use mpp_core::tempo::{LocalSigner, MAINNET};
+    use mpp_core::{Amount, Policy};
+
     use super::*;
 
-    fn sent(request: &CodeExecutionRequest) -> Value {
+    fn ask(prompt: &str) -> CodeExecution<'static> {
+        static GROK: std::sync::OnceLock<Grok> = std::sync::OnceLock::new();
+        let signer = || LocalSigner::from_bytes(&[0x11; 32]).unwrap();
+        GROK.get_or_init(|| Grok::new(signer(), Policy::new(MAINNET, [], Amount::ZERO)))
+            .code_execution(prompt)
+    }
+
+    fn sent(request: &CodeExecution<'_>) -> Value {
         serde_json::from_slice(&request.body().unwrap()).unwrap()
     }
 
     #[test]
     fn a_bare_prompt_sends_model_messages_and_max_tokens_and_nothing_else() {
         let expected = json!({
-            "model": DEFAULT_MODEL, "max_tokens": DEFAULT_MAX_TOKENS,
+            "model": CodeExecution::DEFAULT_MODEL, "max_tokens": CodeExecution::DEFAULT_MAX_TOKENS,
             "messages": [{"role": "user", "content": "2+2?"}],
         });
-        assert_eq!(sent(&CodeExecutionRequest::new("2+2?")), expected);
+        assert_eq!(sent(&ask("2+2?")), expected);
     }
 
     #[test]
     fn every_setting_reaches_the_body_and_the_system_message_is_first() {
-        let turns =
-            [Message::User("hi".into()), Message::Assistant("yes?".into()), Message::User("2+2?".into())];
-        let request = CodeExecutionRequest::conversation(turns)
+        let turns = [Message::User("hi".into()), Message::Assistant("yes?".into())];
+        let request = ask("2+2?")
+            .history(turns)
             .model("grok-4.6")
             .system("be brief")
             .temperature(0.25)
@@ -261,27 +286,21 @@ mod tests {
 
     #[test]
     fn what_the_service_would_refuse_is_refused_here() {
-        let ask = || CodeExecutionRequest::new("2+2?");
         let foreign = |model: &str| RequestError::ForeignModel { model: model.to_owned() };
         let cases = [
-            (CodeExecutionRequest::new(" \n"), RequestError::EmptyPrompt),
-            (CodeExecutionRequest::conversation([]), RequestError::NoUserMessage),
-            (
-                CodeExecutionRequest::conversation([Message::Assistant("x".into())]),
-                RequestError::NoUserMessage,
-            ),
-            (ask().temperature(2.1), RequestError::Temperature),
-            (ask().temperature(-0.1), RequestError::Temperature),
-            (ask().temperature(f64::NAN), RequestError::Temperature),
-            (ask().temperature(f64::INFINITY), RequestError::Temperature),
-            (ask().max_tokens(0), RequestError::NoTokens),
-            (ask().model(""), RequestError::NoModel),
-            (ask().model("grok-3"), foreign("grok-3")),
-            (ask().model("grok-40"), foreign("grok-40")),
-            (ask().model("GROK-4"), foreign("GROK-4")),
-            (ask().extra("messages", json!([])), RequestError::DeclaredExtra { key: "messages" }),
-            (ask().extra("tools", json!([])), RequestError::DeclaredExtra { key: "tools" }),
-            (ask().extra("stream", json!(true)), RequestError::Stream),
+            (ask(" \n"), RequestError::EmptyPrompt),
+            (ask("2+2?").temperature(2.1), RequestError::Temperature),
+            (ask("2+2?").temperature(-0.1), RequestError::Temperature),
+            (ask("2+2?").temperature(f64::NAN), RequestError::Temperature),
+            (ask("2+2?").temperature(f64::INFINITY), RequestError::Temperature),
+            (ask("2+2?").max_tokens(0), RequestError::NoTokens),
+            (ask("2+2?").model(""), RequestError::NoModel),
+            (ask("2+2?").model("grok-3"), foreign("grok-3")),
+            (ask("2+2?").model("grok-40"), foreign("grok-40")),
+            (ask("2+2?").model("GROK-4"), foreign("GROK-4")),
+            (ask("2+2?").extra("messages", json!([])), RequestError::DeclaredExtra { key: "messages" }),
+            (ask("2+2?").extra("tools", json!([])), RequestError::DeclaredExtra { key: "tools" }),
+            (ask("2+2?").extra("stream", json!(true)), RequestError::Stream),
         ];
         for (request, refusal) in cases {
             assert_eq!(request.body(), Err(refusal), "{request:?}");
@@ -291,9 +310,9 @@ mod tests {
     #[test]
     fn the_limits_themselves_are_accepted() {
         for request in [
-            CodeExecutionRequest::new("x").temperature(0.0).max_tokens(1).model("grok-4"),
-            CodeExecutionRequest::new("x").temperature(2.0).max_tokens(u32::MAX).model("grok-4-0709"),
-            CodeExecutionRequest::new("x").extra("stream", json!(false)).model("grok-4.20-0309-reasoning"),
+            ask("x").temperature(0.0).max_tokens(1).model("grok-4"),
+            ask("x").temperature(2.0).max_tokens(u32::MAX).model("grok-4-0709"),
+            ask("x").extra("stream", json!(false)).model("grok-4.20-0309-reasoning"),
         ] {
             request.body().unwrap();
         }
@@ -301,10 +320,10 @@ mod tests {
 
     #[test]
     fn a_body_over_the_limit_is_refused_with_both_numbers() {
-        let around = CodeExecutionRequest::new("x").body().unwrap().len() - 1;
-        let fits = CodeExecutionRequest::new("a".repeat(MAX_BODY_BYTES - around));
+        let around = ask("x").body().unwrap().len() - 1;
+        let fits = ask(&"a".repeat(MAX_BODY_BYTES - around));
         assert_eq!(fits.body().unwrap().len(), MAX_BODY_BYTES);
-        let over = CodeExecutionRequest::new("a".repeat(MAX_BODY_BYTES - around + 1));
+        let over = ask(&"a".repeat(MAX_BODY_BYTES - around + 1));
         assert_eq!(
             over.body(),
             Err(RequestError::TooLarge { bytes: MAX_BODY_BYTES + 1, limit: MAX_BODY_BYTES })
