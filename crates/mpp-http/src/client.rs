@@ -295,3 +295,40 @@ fn random() -> Result<[u8; 8], Error> {
 
 /// Longest body of a failure that is read, in bytes.
 const FAILURE_LIMIT: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prepared(uri: &str) -> Result<http::Request<Bytes>, Error> {
+        prepare(http::Request::get(uri).body(Bytes::new()).unwrap())
+    }
+
+    #[test]
+    fn only_tls_and_loopback_are_private() {
+        for uri in ["https://shop.example/", "http://127.0.0.1:1/", "http://127.9.9.9/", "http://[::1]:80/"] {
+            assert!(prepared(uri).is_ok(), "{uri}");
+        }
+        assert!(prepared("http://LOCALHOST/").is_ok());
+        let refused = [
+            "http://shop.example/",
+            "http://127.0.0.1.shop.example/",
+            "http://localhost.example/",
+            "http://10.0.0.1/",
+            "http://[::2]/",
+            "https://user:password@shop.example/",
+            "ftp://127.0.0.1/",
+            "/relative",
+        ];
+        for uri in refused {
+            assert!(matches!(prepared(uri), Err(Error::Request(_))), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_caller_s_own_preferences_are_kept() {
+        let request = http::Request::get("https://shop.example/").header("Accept-Payment", "tempo/*;q=0.5");
+        let request = prepare(request.body(Bytes::new()).unwrap()).unwrap();
+        assert_eq!(request.headers().get_all("accept-payment").iter().collect::<Vec<_>>(), ["tempo/*;q=0.5"]);
+    }
+}
