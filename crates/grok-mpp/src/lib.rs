@@ -23,6 +23,11 @@
 //! What the service may answer is known only in part, so nothing of an answer is required and
 //! [`raw`](Answer::raw) always holds all of it: a bought answer is never lost to its shape.
 
+/// Compiles the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 mod answer;
 mod client;
 mod code_execution;
