@@ -1,12 +1,219 @@
 //! The sandbox: what answers in place of Grok when the gateway runs locally. It holds no language model; it runs the
-//! Python that a prompt contains and says so in every answer.
+//! Python that a prompt contains and says so in every answer. Its payments are real but for the chain: a ledger in
+//! memory, unless a node is named.
 //!
-//! In reading order: the program in the prompt, its run, the answer.
+//! In reading order: the program in the prompt, its run, the answer; the ledger; the server around them.
 
 mod prompt;
 mod runner;
 mod upstream;
 
+mod ledger;
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use alloy_primitives::{Address, address};
+use axum::Router;
+use axum::http::{StatusCode, Uri};
+use mpp_core::{Amount, tempo};
+use mpp_gate::{NoRandomness, Payee, RpcError, RpcSettlement, Secret, Settle};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use self::ledger::Ledger;
+use crate::answer::Refusal;
+use crate::routes::{self, Upstream};
+
 pub use prompt::{PromptError, program};
 pub use runner::{Ending, Limits, Output, Python, Run, RunError};
 pub use upstream::{UpstreamError, code_execution};
+
+/// How to start a [`Sandbox`]. The default is a ledger in memory, nobody with money, `python3`, any free port.
+#[derive(Clone, Debug, Default)]
+pub struct SandboxOptions {
+    /// The port on 127.0.0.1; 0 for any that is free.
+    pub port: u16,
+    /// A Tempo node on this machine to settle on, instead of the ledger in memory.
+    pub rpc: Option<String>,
+    /// Who has how many base units of pathUSD in the ledger in memory; a node is not asked to give anybody anything.
+    pub fund: Vec<(Address, Amount)>,
+    /// The Python to run, by path or name.
+    pub python: Option<PathBuf>,
+}
+
+/// A running gateway on 127.0.0.1. Dropped, it takes no more requests and finishes those it has.
+pub struct Sandbox {
+    base_url: String,
+    chain_id: u64,
+    ledger: Option<Arc<Ledger>>,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<io::Result<()>>,
+}
+
+impl Sandbox {
+    /// Starts one on the current tokio runtime. It takes requests once this returns.
+    ///
+    /// # Errors
+    /// When the port, the node or Python is not to be had.
+    pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
+        let python = options.python.unwrap_or_else(|| "python3".into());
+        let runner = Runner { python: Python::find(python).await?, limits: Limits::default() };
+        let secret = Secret::random()?;
+        let payee =
+            Payee { realm: REALM.to_owned(), currency: tempo::PATH_USD, recipient: RECIPIENT, secret };
+        let (router, chain_id, ledger) = match &options.rpc {
+            None => {
+                let ledger = Arc::new(Ledger::default());
+                for (owner, amount) in options.fund {
+                    ledger.fund(tempo::PATH_USD, owner, amount);
+                }
+                let router = routes::router(payee, Arc::clone(&ledger), runner);
+                (router, ledger.chain_id(), Some(ledger))
+            }
+            Some(url) if !is_loopback(url) => return Err(SandboxError::NotLoopback),
+            Some(url) => {
+                let node = RpcSettlement::connect(url).await?;
+                let chain_id = node.chain_id();
+                (routes::router(payee, node, runner), chain_id, None)
+            }
+        };
+        Sandbox::serve(options.port, router, chain_id, ledger).await
+    }
+
+    async fn serve(
+        port: u16,
+        router: Router,
+        chain_id: u64,
+        ledger: Option<Arc<Ledger>>,
+    ) -> Result<Self, SandboxError> {
+        let taken = |source| SandboxError::Port { port, source };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(taken)?;
+        let base_url = format!("http://{}", listener.local_addr().map_err(taken)?);
+        let (stop, stopped) = oneshot::channel();
+        // The sender's end, by a word or by being dropped, is the server's.
+        let server = axum::serve(listener, router).with_graceful_shutdown(async { drop(stopped.await) });
+        let server = tokio::spawn(async move { server.await });
+        Ok(Sandbox { base_url, chain_id, ledger, stop, server })
+    }
+
+    /// Where it answers: `http://127.0.0.1:<port>`.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// The chain to pay on.
+    #[must_use]
+    pub fn chain_id(&self) -> u64 {
+        self.chain_id
+    }
+
+    /// The token to pay in.
+    #[must_use]
+    pub fn token(&self) -> Address {
+        tempo::PATH_USD
+    }
+
+    /// Who is paid.
+    #[must_use]
+    pub fn recipient(&self) -> Address {
+        RECIPIENT
+    }
+
+    /// What `owner` has of the token, in base units, by the ledger in memory; `None` where a node settles.
+    #[must_use]
+    pub fn balance(&self, owner: Address) -> Option<Amount> {
+        self.ledger.as_ref().map(|ledger| ledger.balance(tempo::PATH_USD, owner))
+    }
+
+    /// Takes no more requests, and returns when those under way are answered.
+    pub async fn shutdown(self) {
+        drop(self.stop);
+        // Neither a panic of the server nor its socket's last error matters to who is done with it.
+        drop(self.server.await);
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Sandbox")
+            .field("base_url", &self.base_url)
+            .field("chain_id", &self.chain_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The upstream: Python on this machine.
+struct Runner {
+    python: Python,
+    limits: Limits,
+}
+
+impl Upstream for Runner {
+    fn check(&self, body: &Value) -> Result<(), Refusal> {
+        program(body).map(drop).map_err(no_program)
+    }
+
+    async fn answer(&self, body: &Value) -> Result<Value, Refusal> {
+        code_execution(&self.python, body, &self.limits).await.map_err(|error| match error {
+            UpstreamError::Prompt(error) => no_program(error),
+            UpstreamError::Run(error) => {
+                let message = match std::error::Error::source(&error) {
+                    Some(cause) => format!("{error}: {cause}"),
+                    None => error.to_string(),
+                };
+                Refusal::new(StatusCode::BAD_GATEWAY, "upstream_failed", message)
+            }
+        })
+    }
+}
+
+fn no_program(error: PromptError) -> Refusal {
+    Refusal::bad_request("no_program", error.to_string())
+}
+
+/// Whether a node is on this machine, by the address in its URL or the name `localhost`.
+fn is_loopback(url: &str) -> bool {
+    let url: Option<Uri> = url.parse().ok();
+    let host = url.as_ref().and_then(Uri::host).unwrap_or_default();
+    let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    host.eq_ignore_ascii_case("localhost") || address.is_some_and(|address| address.is_loopback())
+}
+
+/// The protection space its challenges name.
+const REALM: &str = "grok-sandbox.local";
+/// The tenth development account that every local chain knows, key and all.
+const RECIPIENT: Address = address!("a0Ee7A142d267C1f36714E4a8F75612F20a79720");
+
+/// Why a sandbox did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SandboxError {
+    /// The port is used or not allowed.
+    #[error("port {port} of 127.0.0.1 is not to be had; choose another, or 0 for any that is free")]
+    Port {
+        /// The port asked for.
+        port: u16,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The node is somewhere else, where money may be real.
+    #[error("the sandbox settles only on a node of this machine, such as http://127.0.0.1:8545")]
+    NotLoopback,
+    /// The node does not answer as one.
+    #[error("the sandbox cannot settle on the node it was given")]
+    Node(#[from] RpcError),
+    /// Python is missing or broken.
+    #[error(transparent)]
+    Python(#[from] RunError),
+    /// There was nothing to make a secret of.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+}

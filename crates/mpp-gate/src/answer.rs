@@ -1,0 +1,81 @@
+//! The gate's own answers: problems (RFC 9457), with a challenge where the draft asks for one.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use mpp_core::{Challenge, Problem};
+use serde_json::{Map, Value};
+
+/// Boxed, as it is bigger than what it stands beside in a `Result`.
+pub(crate) type Answer = Box<Response<Full<Bytes>>>;
+
+/// A problem of the drafts, and the challenge to pay instead.
+pub(crate) fn challenge(problem: &Problem, challenge: &Challenge) -> Answer {
+    let mut answer = json_answer(status(problem.status()), problem.encode());
+    match HeaderValue::from_str(&challenge.encode()) {
+        Ok(value) => {
+            answer.headers_mut().insert(WWW_AUTHENTICATE, value);
+            answer
+        }
+        // Unreachable: challenges are ASCII. A 402 without one is forbidden (draft-httpauth-payment §4.2.2).
+        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "the challenge fits in no field"),
+    }
+}
+
+/// A problem of the drafts that no payment solves.
+pub(crate) fn problem(problem: &Problem) -> Answer {
+    json_answer(status(problem.status()), problem.encode())
+}
+
+/// A problem that no draft names; `detail` says what to do about it.
+pub(crate) fn plain(status: StatusCode, detail: &str) -> Answer {
+    json_answer(status, details(status, [("detail", detail)]))
+}
+
+/// Nothing was paid, and trying again may work.
+pub(crate) fn unavailable(detail: &str) -> Answer {
+    let mut answer = plain(StatusCode::SERVICE_UNAVAILABLE, detail);
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    answer
+}
+
+/// A payment was taken, or may have been, and there is nothing to give for it. Never a 402, which reads as "pay again".
+/// `answer` is what the service said, if it said anything.
+pub(crate) fn taken(status: StatusCode, detail: &str, reference: &str, answer: Option<&str>) -> Answer {
+    let status = if status == StatusCode::PAYMENT_REQUIRED { StatusCode::BAD_GATEWAY } else { status };
+    let words = answer.map(|answer| ("answer", answer));
+    let members = [("detail", detail), ("reference", reference)].into_iter().chain(words);
+    json_answer(status, details(status, members))
+}
+
+/// An error and all it came from, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+fn details<'a>(status: StatusCode, members: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let mut problem: Map<String, Value> =
+        members.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect();
+    problem.extend([
+        ("type".to_owned(), "about:blank".into()),
+        ("title".to_owned(), title.into()),
+        ("status".to_owned(), status.as_u16().into()),
+    ]);
+    Value::Object(problem).to_string().into_bytes()
+}
+
+fn json_answer(status: StatusCode, body: Vec<u8>) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Box::new(answer)
+}
+
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

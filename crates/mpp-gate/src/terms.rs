@@ -1,0 +1,220 @@
+//! A payee's terms for one request: a challenge out; a credential for such a challenge in, and whether it pays this
+//! request (draft-httpauth-payment §5.1.2.1, §5.1.3). Nothing is looked up, so nothing is changed.
+
+use std::fmt;
+
+use alloy_primitives::Address;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::request::Parts;
+use mpp_core::error::{ChallengeError, VerifyError};
+use mpp_core::tempo::{Transaction, Verified};
+use mpp_core::{Amount, Challenge, ChargeRequest, Credential, Offer, ProblemType, body_digest};
+use zeroize::Zeroizing;
+
+/// Who is paid, and in what.
+#[derive(Debug)]
+pub struct Payee {
+    /// The protection space, usually the host name; never empty.
+    pub realm: String,
+    /// The TIP-20 dollar token asked for.
+    pub currency: Address,
+    /// Who receives it.
+    pub recipient: Address,
+    /// What ties challenges to this payee.
+    pub secret: Secret,
+}
+
+/// The key of the HMAC in challenge ids, wiped when dropped. It prints as nothing.
+///
+/// Keep it as long as the replay store, no longer: whoever forgets what was paid, but still knows the secret, takes a
+/// payment of the last minutes for a new one.
+pub struct Secret(Zeroizing<Vec<u8>>);
+
+impl Secret {
+    /// A secret of one's own, of at least 32 bytes; `None` for fewer.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Option<Self> {
+        let bytes = Zeroizing::new(bytes);
+        (bytes.len() >= SECRET_BYTES).then_some(Secret(bytes))
+    }
+
+    /// A new secret, for a payee whose challenges need not outlive the process.
+    ///
+    /// # Errors
+    /// When the operating system has no random numbers.
+    pub fn random() -> Result<Self, NoRandomness> {
+        let mut bytes = Zeroizing::new(vec![0; SECRET_BYTES]);
+        fill(&mut bytes)?;
+        Ok(Secret(bytes))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(..)")
+    }
+}
+
+/// The operating system gave no random numbers.
+#[derive(Debug, thiserror::Error)]
+#[error("the operating system gave no random numbers")]
+pub struct NoRandomness(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+/// What one request costs, and what its challenge and credential have to be bound to.
+pub(crate) struct Terms<'a> {
+    payee: &'a Payee,
+    chain_id: u64,
+    amount: Amount,
+    description: Option<&'a str>,
+    digest: Option<String>,
+    resource: String,
+}
+
+impl<'a> Terms<'a> {
+    pub(crate) fn new(
+        payee: &'a Payee,
+        chain_id: u64,
+        (amount, description): (Amount, Option<&'a str>),
+        request: &Parts,
+        body: &[u8],
+    ) -> Self {
+        let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
+        Terms {
+            payee,
+            chain_id,
+            amount,
+            description,
+            digest: (!body.is_empty()).then(|| body_digest(body)),
+            // A digest, as a target may be longer than a challenge should be.
+            resource: body_digest(format!("{} {target}", request.method).as_bytes()),
+        }
+    }
+
+    /// A new challenge: no two are alike, even of one request in one moment.
+    pub(crate) fn challenge(&self, expires_at: u64) -> Result<Challenge, NoChallenge> {
+        let mut salt = [0; 16];
+        fill(&mut salt)?;
+        let salt = URL_SAFE_NO_PAD.encode(salt);
+        let offer = Offer {
+            realm: &self.payee.realm,
+            request: &self.charge(self.amount),
+            expires_at: Some(expires_at),
+            digest: self.digest.as_deref(),
+            description: self.description,
+            opaque: [(RESOURCE, self.resource.as_str()), ("salt", &salt)].into(),
+        };
+        Ok(Challenge::issue(&self.payee.secret.0, &offer)?)
+    }
+
+    /// What a credential for this request pays at `now`, in Unix seconds, and how. A price that went up since its
+    /// challenge was issued is not paid by it; one that went down is.
+    pub(crate) fn check(
+        &self,
+        credential: &Credential,
+        now: u64,
+    ) -> Result<(ChargeRequest, Verified), Fault> {
+        let invalid = |why: &str| Fault::new(ProblemType::InvalidChallenge, why);
+        let challenge = credential.challenge();
+        if challenge.method() != "tempo" || challenge.intent() != "charge" {
+            return Err(Fault::new(
+                ProblemType::MethodUnsupported,
+                "only the tempo method's charge is taken",
+            ));
+        }
+        if challenge.realm() != self.payee.realm || !challenge.is_bound_by(&self.payee.secret.0) {
+            return Err(invalid("the challenge was not issued here, or was changed since"));
+        }
+        if challenge.expires_at().is_none_or(|expires_at| expires_at <= now) {
+            return Err(Fault::new(ProblemType::PaymentExpired, "the challenge has expired"));
+        }
+        if challenge.digest() != self.digest.as_deref()
+            || opaque(challenge, RESOURCE).as_deref() != Some(&self.resource)
+        {
+            return Err(invalid(
+                "the challenge is for another request: method, target and body must be the same",
+            ));
+        }
+        let charge = ChargeRequest::from_challenge(challenge).map_err(|error| invalid(&error.to_string()))?;
+        if charge.amount() < self.amount {
+            let detail = format!(
+                "the request costs {} base units by now, the challenge was for {}",
+                self.amount.base_units(),
+                charge.amount().base_units()
+            );
+            return Err(Fault::new(ProblemType::PaymentInsufficient, detail));
+        }
+        if charge != self.charge(charge.amount()) {
+            return Err(invalid(
+                "the challenge names another chain, token or recipient than this payee takes",
+            ));
+        }
+        let verified = credential.verify(self.chain_id, now).map_err(Fault::from)?;
+        match &verified {
+            Verified::Transaction { transaction, .. } if cannot_be_mined(transaction, now) => {
+                let detail = "a transaction with an expiring nonce may be valid for 30 seconds at most";
+                Err(Fault::new(ProblemType::VerificationFailed, detail))
+            }
+            _ => Ok((charge, verified)),
+        }
+    }
+
+    fn charge(&self, amount: Amount) -> ChargeRequest {
+        ChargeRequest::new(amount, self.payee.currency, self.payee.recipient, self.chain_id)
+    }
+}
+
+/// A node keeps such a transaction and lets its sender wait (TIP-1009 `MAX_EXPIRY_SECS`).
+fn cannot_be_mined(transaction: &Transaction, now: u64) -> bool {
+    let latest = now.saturating_add(30);
+    transaction.nonce_key == alloy_primitives::U256::MAX
+        && transaction.valid_before.is_none_or(|end| end > latest)
+}
+
+/// A member of the challenge's correlation data; nothing when it is not as [`Terms::challenge`] writes it.
+fn opaque(challenge: &Challenge, member: &str) -> Option<String> {
+    let json = URL_SAFE_NO_PAD.decode(challenge.opaque()?).ok()?;
+    let object: serde_json::Value = serde_json::from_slice(&json).ok()?;
+    object.get(member)?.as_str().map(str::to_owned)
+}
+
+fn fill(bytes: &mut [u8]) -> Result<(), NoRandomness> {
+    getrandom::fill(bytes).map_err(|error| NoRandomness(error.into()))
+}
+
+const RESOURCE: &str = "resource";
+/// As long as the HMAC's output; more adds nothing.
+const SECRET_BYTES: usize = 32;
+
+/// Why a credential does not pay, in the drafts' terms.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) kind: ProblemType,
+    pub(crate) detail: String,
+}
+
+impl Fault {
+    pub(crate) fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
+        Fault { kind, detail: detail.into() }
+    }
+}
+
+impl From<VerifyError> for Fault {
+    fn from(error: VerifyError) -> Self {
+        let kind = match &error {
+            VerifyError::Expired { .. } => ProblemType::PaymentExpired,
+            VerifyError::Window { valid_before: Some(end), now } if end <= now => ProblemType::PaymentExpired,
+            _ => ProblemType::VerificationFailed,
+        };
+        Fault::new(kind, error.to_string())
+    }
+}
+
+/// Why no challenge could be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoChallenge {
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+    #[error("the payee's terms make no challenge")]
+    Terms(#[from] ChallengeError),
+}
