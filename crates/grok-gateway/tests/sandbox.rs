@@ -331,3 +331,14 @@ async fn a_sandbox_that_is_shut_down_answers_what_it_has_and_takes_no_more() {
     assert_eq!(answer.await.unwrap().json()["data"]["output"][1]["content"][0]["text"], "done");
     end.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_sandbox_that_is_dropped_is_gone() {
+    let (sandbox, payer) = open().await;
+    assert_eq!(payer.send(Method::GET, "/health", "", None).await.status, 200);
+    let url = format!("{}/health", sandbox.base_url());
+    drop(sandbox);
+    while http().get(&url).send().await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+}

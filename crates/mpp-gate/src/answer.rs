@@ -18,7 +18,7 @@ pub(crate) fn challenge(problem: &Problem, challenge: &Challenge) -> Answer {
             answer.headers_mut().insert(WWW_AUTHENTICATE, value);
             answer
         }
-        // Unreachable: challenges are ASCII. A 402 without one is forbidden (draft-httpauth-payment §4.2.2).
+        // Unreachable: challenges are ASCII. A 402 without one is forbidden (draft-httpauth-payment §4.4.2).
         Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "the challenge fits in no field"),
     }
 }
@@ -49,7 +49,7 @@ pub(crate) fn taken(status: StatusCode, detail: &str, reference: &str, answer: O
     json_answer(status, details(status, members))
 }
 
-/// An error and all it came from, in one line.
+/// An error and all it came from, in one line, for the log: what lies deep may name machines that payers need not know.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))

@@ -1,12 +1,12 @@
 //! The gate itself: a request in; an answer of the gate's own, or the answer of the service behind it, out. In between
-//! is the one path on which money is taken, [`Gate::serve`].
+//! is the one path on which money is taken, `Gate::serve`.
 
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderName, HeaderValue};
@@ -14,55 +14,27 @@ use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
 use mpp_core::error::CredentialError;
-use mpp_core::tempo::Verified;
-use mpp_core::{Amount, Credential, Problem, ProblemType, Receipt};
+use mpp_core::{Credential, Receipt};
 use tower::{Layer, Service};
 
 use crate::answer::{self, Answer};
-use crate::replay::{Claim, MemoryReplays, ReplayStore};
-use crate::settle::{Payment, Settle, SettleError};
-use crate::terms::{Fault, Payee, Terms};
+use crate::price::{Cost, Price};
+use crate::replay::{MemoryReplays, ReplayStore};
+use crate::settle::Settle;
+use crate::terms::{Payee, Terms};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// What a request costs.
-#[derive(Debug)]
-pub enum Cost {
-    /// Nothing; it goes through as it is.
-    Free,
-    /// Money, or for an amount of zero a proof of who asks.
-    Charge {
-        /// How much, in base units of the payee's token.
-        amount: Amount,
-        /// What for, for people; it counts towards the 8 KiB that a challenge should stay below.
-        description: Option<String>,
-    },
-    /// Not to be had at any price, because of what this answer says.
-    Refused(Box<Response<Bytes>>),
-}
-
-/// Says what requests cost. Whatever the service behind the gate would refuse is best refused here, before payment.
-pub trait Price: Send + Sync {
-    /// The cost of a request. It may depend on anything in it, and may change over time.
-    fn cost(&self, request: &Parts, body: &Bytes) -> Cost;
-}
-
-impl<F: Fn(&Parts, &Bytes) -> Cost + Send + Sync> Price for F {
-    fn cost(&self, request: &Parts, body: &Bytes) -> Cost {
-        self(request, body)
-    }
-}
 
 /// A tower layer that lets requests through once they are paid for.
 ///
 /// Clones share everything, and so do the services of one gate: a payment opens one of them, once.
 #[derive(Clone)]
 pub struct Gate {
-    payee: Arc<Payee>,
-    settle: Arc<dyn Settle>,
+    pub(crate) payee: Arc<Payee>,
+    pub(crate) settle: Arc<dyn Settle>,
     price: Arc<dyn Price>,
-    replays: Arc<dyn ReplayStore>,
-    validity: Duration,
+    pub(crate) replays: Arc<dyn ReplayStore>,
+    pub(crate) validity: Duration,
     body_limit: usize,
 }
 
@@ -119,7 +91,7 @@ impl Gate {
             Err(answer) => return own(answer),
         };
         // Taken out of the request in any case: the service behind has no business with credentials.
-        let mut credentials = take_credentials(&mut parts.headers);
+        let credentials = take_credentials(&mut parts.headers);
 
         // 2. The price, before any talk of payment: a request that would fail is never charged.
         let (amount, description) = match self.price.cost(&parts, &body) {
@@ -133,29 +105,13 @@ impl Gate {
         let price = (amount, description.as_deref());
         let terms = Terms::new(&self.payee, self.settle.chain_id(), price, &parts, &body);
 
-        // 3. One credential, or a challenge.
-        let credential = match (credentials.pop(), credentials.pop()) {
-            (Some(Ok(credential)), None) => credential,
-            (Some(Err(error)), None) => {
-                let fault = Fault::new(ProblemType::MalformedCredential, answer::chain(&error));
-                return own(self.ask(&terms, fault));
-            }
-            (None, _) => {
-                let fault = Fault::new(ProblemType::PaymentRequired, "this request has to be paid for");
-                return own(self.ask(&terms, fault));
-            }
-            (Some(_), Some(_)) => {
-                return own(answer::plain(StatusCode::BAD_REQUEST, "send one payment credential at most"));
-            }
-        };
-
-        // 4. The money. Up to here nothing has been changed anywhere.
-        let receipt = match self.collect(&terms, &credential).await {
+        // 3. The money. Up to here nothing has been changed anywhere.
+        let receipt = match self.collect(&terms, credentials).await {
             Ok(receipt) => receipt,
             Err(answer) => return own(answer),
         };
 
-        // 5. What was paid for.
+        // 4. What was paid for.
         let Ok(mut response) = service.call(rebuild(parts, body)).await;
         if response.status().is_client_error() || response.status().is_server_error() {
             return own(failed(response, &receipt).await);
@@ -182,84 +138,6 @@ impl Gate {
                 Err(answer::plain(StatusCode::PAYLOAD_TOO_LARGE, &detail))
             }
             Err(_) => Err(answer::plain(StatusCode::BAD_REQUEST, "the body ended before its end")),
-        }
-    }
-
-    /// Checks, claims and settles, in this order: a receipt, or why there is none.
-    async fn collect(&self, terms: &Terms<'_>, credential: &Credential) -> Result<Receipt, Answer> {
-        let checked_at = now();
-        let refuse = |kind, detail: &str| self.ask(terms, Fault::new(kind, detail));
-        let (charge, verified) =
-            terms.check(credential, checked_at).map_err(|fault| self.ask(terms, fault))?;
-        let payment = match verified {
-            Verified::Proof { .. } => None,
-            Verified::Transaction { payer, transaction, signed } => {
-                let hash = signed.hash().ok_or_else(|| {
-                    refuse(ProblemType::VerificationFailed, "the transaction lacks its sponsor's signature")
-                })?;
-                Some(Payment { charge, payer, transaction, signed, hash, checked_at })
-            }
-            _ => return Err(refuse(ProblemType::VerificationFailed, "only pull payments are taken")),
-        };
-        let challenge = credential.challenge();
-        let claim = Claim {
-            challenge_id: challenge.id().to_owned(),
-            transaction: payment.as_ref().map(|payment| payment.hash),
-            expires_at: challenge.expires_at().unwrap_or(u64::MAX),
-        };
-        match self.replays.claim(&claim, checked_at).await {
-            Ok(true) => {}
-            Ok(false) => return Err(refuse(ProblemType::InvalidChallenge, "this payment was used before")),
-            Err(error) => return Err(answer::unavailable(&answer::chain(&error))),
-        }
-        let Some(payment) = payment else { return Ok(Receipt::new(challenge.id(), checked_at, None)) };
-        match self.settle.settle(&payment).await {
-            Ok(()) => Ok(Receipt::new(payment.hash.to_string(), now(), None)),
-            Err(error) => Err(self.unsettled(terms, &claim, &payment, &error).await),
-        }
-    }
-
-    /// The answer to a payment that was not, or may not have been, made. Only when it surely was not, its claim is given
-    /// back; a store that fails to do so errs on the safe side.
-    async fn unsettled(
-        &self,
-        terms: &Terms<'_>,
-        claim: &Claim,
-        payment: &Payment,
-        error: &SettleError,
-    ) -> Answer {
-        let why = answer::chain(error);
-        match error {
-            SettleError::Refused { kind, .. } => {
-                let _ = self.replays.release(claim).await;
-                self.ask(terms, Fault::new(*kind, why))
-            }
-            SettleError::Unavailable { .. } => {
-                let _ = self.replays.release(claim).await;
-                answer::unavailable(&format!("{why}; nothing was paid"))
-            }
-            SettleError::Unknown { .. } => {
-                let detail = format!(
-                    "{why}; look for transaction {} on chain {} before paying again",
-                    payment.hash,
-                    self.settle.chain_id()
-                );
-                answer::taken(StatusCode::BAD_GATEWAY, &detail, &payment.hash.to_string(), None)
-            }
-        }
-    }
-
-    /// A problem with a fresh challenge. `Accept-Payment` changes nothing about it: there is one offer to make, which a
-    /// server may make whether it is accepted or not (draft-httpauth-payment §7.4).
-    fn ask(&self, terms: &Terms<'_>, fault: Fault) -> Answer {
-        if fault.kind.status() != 402 {
-            return answer::problem(&Problem::new(fault.kind, fault.detail, None));
-        }
-        match terms.challenge(now().saturating_add(self.validity.as_secs())) {
-            Ok(challenge) => {
-                answer::challenge(&Problem::new(fault.kind, fault.detail, Some(challenge.id())), &challenge)
-            }
-            Err(error) => answer::plain(StatusCode::INTERNAL_SERVER_ERROR, &answer::chain(&error)),
         }
     }
 }
@@ -346,16 +224,12 @@ where
     R::Error: Into<BoxError>,
 {
     let status = response.status();
+    tracing::error!(reference = receipt.reference(), %status, "the service failed after it was paid for");
     let body = Limited::new(response.into_body(), MAX_FAILURE).collect().await;
     let words = body.ok().and_then(|body| String::from_utf8(body.to_bytes().into()).ok());
     let detail =
         "the payment was taken, but the service failed; it is not refunded by itself, so keep the reference";
     answer::taken(status, detail, receipt.reference(), words.as_deref().filter(|words| !words.is_empty()))
-}
-
-/// The time, in Unix seconds; before 1970, a time at which everything has expired.
-fn now() -> u64 {
-    SystemTime::UNIX_EPOCH.elapsed().map_or(u64::MAX, |since| since.as_secs())
 }
 
 const PAYMENT_AUTHORIZATION: HeaderName = HeaderName::from_static("payment-authorization");

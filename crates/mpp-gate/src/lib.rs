@@ -36,7 +36,11 @@
 // In reading order, which rustfmt keeps within a group.
 mod gate;
 
+mod price;
+
 mod terms;
+
+mod collect;
 
 pub mod settle;
 
@@ -46,7 +50,8 @@ pub mod replay;
 
 mod answer;
 
-pub use gate::{Cost, Gate, Gated, Price};
+pub use gate::{Gate, Gated};
+pub use price::{Cost, Price};
 pub use replay::{MemoryReplays, ReplayStore};
 pub use rpc::{RpcError, RpcSettlement};
 pub use settle::Settle;

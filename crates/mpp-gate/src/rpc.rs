@@ -101,7 +101,7 @@ fn judge(receipt: &Value, payment: &Payment) -> Result<(), SettleError> {
     match (hash == Some(payment.hash), member("status")) {
         (true, Some("0x1")) => Ok(()),
         (true, Some("0x0")) => {
-            let source = RpcError::Answer("that it was reverted").into();
+            let source = RpcError::Reverted.into();
             Err(SettleError::Refused { kind: ProblemType::VerificationFailed, source })
         }
         _ => Err(SettleError::Unknown { source: RpcError::Answer("the receipt of something else").into() }),
@@ -157,6 +157,9 @@ pub enum RpcError {
     /// It answered, but not what it was asked.
     #[error("the node answered with {0}")]
     Answer(&'static str),
+    /// It mined the transaction, which did nothing but pay its fee.
+    #[error("the transaction was mined but reverted, most likely for want of money")]
+    Reverted,
     /// It said no.
     #[error("the node refused: {message} (code {code})")]
     Node {

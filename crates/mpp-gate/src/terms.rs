@@ -27,8 +27,8 @@ pub struct Payee {
 
 /// The key of the HMAC in challenge ids, wiped when dropped. It prints as nothing.
 ///
-/// Keep it as long as the replay store, no longer: whoever forgets what was paid, but still knows the secret, takes a
-/// payment of the last minutes for a new one.
+/// A secret belongs to one replay store, and both are kept or lost together: whoever knows the secret, but not what was
+/// paid, takes a payment of the last minutes for a new one.
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
@@ -96,12 +96,14 @@ impl<'a> Terms<'a> {
         let mut salt = [0; 16];
         fill(&mut salt)?;
         let salt = URL_SAFE_NO_PAD.encode(salt);
+        // One line of text is all a challenge can carry.
+        let description = self.description.map(|text| text.replace(char::is_control, " "));
         let offer = Offer {
             realm: &self.payee.realm,
             request: &self.charge(self.amount),
             expires_at: Some(expires_at),
             digest: self.digest.as_deref(),
-            description: self.description,
+            description: description.as_deref(),
             opaque: [(RESOURCE, self.resource.as_str()), ("salt", &salt)].into(),
         };
         Ok(Challenge::issue(&self.payee.secret.0, &offer)?)

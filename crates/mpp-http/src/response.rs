@@ -164,7 +164,7 @@ impl Deadline {
 
     /// Reads a body of at most `limit` bytes.
     pub(crate) async fn read(self, body: Body, limit: usize) -> Result<Bytes, Failure> {
-        match self.limit(Limited::new(body, limit).collect()).await? {
+        match self.limit(Limited::new(body, limit).boxed_unsync().collect()).await? {
             Ok(whole) => Ok(whole.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => Err(Failure::TooLarge { limit }),
             Err(error) => Err(Failure::Transport(TransportError::maybe_sent(error))),

@@ -75,6 +75,7 @@ impl ReqwestTransport {
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
+            .no_proxy()
             .referer(false)
             .user_agent(concat!("mpp-http/", env!("CARGO_PKG_VERSION")))
             .build()

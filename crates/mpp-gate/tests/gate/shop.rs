@@ -1,15 +1,18 @@
 //! A fruit shop behind the gate: what it lets through, what it refuses, and that it takes money once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::support::{Buyer, CHAIN, Mood, REALM, RECIPIENT, Till, now, payee, serve, sign, tampered};
+use crate::support::{Buyer, CHAIN, Mood, REALM, RECIPIENT, Till, now, payee, payer, serve, sign, tampered};
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum::routing::{any, get, post};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mpp_core::{Amount, ChargeRequest, Modes, ProblemType, body_digest};
 use mpp_gate::{Cost, Gate};
 use reqwest::Method;
@@ -46,7 +49,7 @@ impl Shop {
                 _ => asked.load(Ordering::Relaxed),
             };
             let amount = Amount::from_base_units(u128::from(units));
-            Cost::Charge { amount, description: Some("une \"poêle\"".to_owned()) }
+            Cost::Charge { amount, description: Some("une \"poêle\"\n".to_owned()) }
         });
         let counter = Arc::clone(&sold);
         let sell = move |headers: HeaderMap, body: Bytes| {
@@ -84,7 +87,7 @@ async fn an_unpaid_request_is_answered_with_a_whole_challenge() {
     assert!(challenge.is_bound_by(&[7; 32]));
     assert_eq!(challenge.realm(), REALM);
     assert_eq!(challenge.digest(), Some(body_digest(b"two").as_str()));
-    assert_eq!(challenge.description(), Some("une \"poêle\""));
+    assert_eq!(challenge.description(), Some("une \"poêle\" "));
     assert!((before + 300..=now() + 300).contains(&challenge.expires_at().unwrap()));
     let charge = ChargeRequest::from_challenge(&challenge).unwrap();
     assert_eq!(charge.amount(), Amount::from_base_units(10_000));
@@ -172,7 +175,10 @@ async fn what_is_wrong_with_a_credential_is_said_and_nothing_else_happens() {
     let shop = Shop::open().await;
     let (_, good) = shop.buyer.payment("/apple", "two").await;
     let (_, other) = shop.buyer.payment("/apple", "two").await;
-    let json = |text: &str| tampered(text, |_| {});
+    let padded = tampered(&good, |credential| {
+        let id = credential["challenge"]["id"].as_str().unwrap().to_owned();
+        credential["challenge"]["id"] = json!(id + "=");
+    });
     let set = |name: &'static str, value: &'static str| {
         tampered(&good, |credential| credential["challenge"][name] = json!(value))
     };
@@ -186,6 +192,7 @@ async fn what_is_wrong_with_a_credential_is_said_and_nothing_else_happens() {
         (payload(json!({"type": "gold"})), 402, "malformed-credential"),
         ("Bearer x".to_owned(), 402, "payment-required"),
         (set("id", "AAAA"), 402, "invalid-challenge"),
+        (padded, 402, "invalid-challenge"),
         (set("realm", "other.example"), 402, "invalid-challenge"),
         (set("request", "e30"), 402, "invalid-challenge"),
         (set("expires", "2100-01-01T00:00:00Z"), 402, "invalid-challenge"),
@@ -201,7 +208,7 @@ async fn what_is_wrong_with_a_credential_is_said_and_nothing_else_happens() {
         shop.buyer.post("/apple", "two", &credential).await.is_problem(status, kind);
     }
     shop.did_nothing();
-    assert_eq!(shop.buyer.post("/apple", "two", &json(&good)).await.status, 200);
+    assert_eq!(shop.buyer.post("/apple", "two", &tampered(&good, |_| {})).await.status, 200);
 }
 
 #[tokio::test]
@@ -211,20 +218,29 @@ async fn a_foreign_secret_an_expired_challenge_and_another_realm_or_chain_are_re
     let ours = shop.buyer.challenge("/apple", body).await;
     let charge = ChargeRequest::from_challenge(&ours).unwrap();
     let digest = body_digest(body.as_bytes());
+    let correlation: BTreeMap<String, String> =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(ours.opaque().unwrap()).unwrap()).unwrap();
     let offer = mpp_core::Offer {
         realm: REALM,
         request: &charge,
         expires_at: ours.expires_at(),
         digest: Some(&digest),
         description: None,
-        opaque: [].into(),
+        opaque: correlation.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
     };
+    let to_another = ChargeRequest::new(charge.amount(), charge.currency(), payer().address(), CHAIN);
     let elsewhere = ChargeRequest::new(charge.amount(), charge.currency(), RECIPIENT, 1);
     let issue =
         |secret: u8, offer: mpp_core::Offer<'_>| mpp_core::Challenge::issue(&[secret; 32], &offer).unwrap();
     for (challenge, at, chain, kind) in [
         (issue(8, offer.clone()), now(), CHAIN, "invalid-challenge"),
         (issue(7, mpp_core::Offer { realm: "other", ..offer.clone() }), now(), CHAIN, "invalid-challenge"),
+        (
+            issue(7, mpp_core::Offer { request: &to_another, ..offer.clone() }),
+            now(),
+            CHAIN,
+            "invalid-challenge",
+        ),
         (issue(7, mpp_core::Offer { request: &elsewhere, ..offer.clone() }), now(), 1, "invalid-challenge"),
         (issue(7, mpp_core::Offer { expires_at: None, ..offer.clone() }), now(), CHAIN, "payment-expired"),
         (ours.clone(), now() - 60, CHAIN, "payment-expired"),
