@@ -1,4 +1,5 @@
-//! Real components for tests: a Tempo node, the published MPP server and client, and funded accounts.
+//! Real components for tests: a Tempo node, the published MPP server and client, funded accounts, our own client
+//! with everything it does on record, and a server that misbehaves to order.
 //!
 //! In comes nothing but Node 20 with npm; the parts are pinned in `peers/package-lock.json` and installed
 //! into the target folder on first use. Out comes a chain whose balances can be asserted to the base unit:
@@ -20,15 +21,19 @@
 
 mod account;
 mod anvil;
+mod customer;
 mod install;
 mod mppx;
 mod peer;
 mod rpc;
+mod scripted;
 mod token;
 
 pub use account::{
     Account, BANK, OTHER_PAYER, PAYER, RECIPIENT, SECOND_SPLIT_RECIPIENT, SPLIT_RECIPIENT, SPONSOR,
 };
 pub use anvil::{Anvil, CHAIN_ID};
+pub use customer::{Customer, Sent};
 pub use mppx::{Answer, Mode, MppxClient, MppxServer, Shop};
+pub use scripted::{Heard, Reply, ScriptedServer, Then, demand};
 pub use token::{MemoTransfer, Mined, PATH_USD};
