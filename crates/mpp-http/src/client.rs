@@ -12,11 +12,11 @@ use http::{HeaderMap, Uri};
 use mpp_core::error::{Refusal, SignerError};
 use mpp_core::exchange::{Exchange, Next, NotPaid, Outcome};
 use mpp_core::tempo::{SignedPayment, Signer};
-use mpp_core::{ACCEPT_PAYMENT, Approval, Challenge, Policy, Problem, Quote};
+use mpp_core::{ACCEPT_PAYMENT, Approval, Challenge, Credential, Policy, Problem, Quote};
 
 use crate::error::{Error, Failure};
 use crate::response::{Deadline, Payment, Response};
-use crate::transport::{Body, ReqwestTransport, Transport};
+use crate::transport::{Body, ReqwestTransport, Transport, TransportError};
 
 /// An HTTP client with a wallet and a policy. Cheap to clone; clones share connections.
 #[derive(Clone)]
@@ -102,7 +102,7 @@ impl Client {
     )]
     pub async fn send(&self, request: http::Request<Bytes>) -> Result<Response, Error> {
         // 1. The request as it is. What could not be paid for in private is not sent at all.
-        let request = prepare(request)?;
+        let mut request = prepare(request)?;
         let (answer, deadline) = self.unpaid(request.clone()).await?;
 
         // 2. The decision. Whatever else a server says, only the policy makes an approval.
@@ -116,8 +116,10 @@ impl Client {
         };
 
         // 3. The one signature of this call: it uses the approval up.
+        if idempotency_key {
+            add_idempotency_key(&mut request)?;
+        }
         let payment = self.sign(approval, now).await?;
-        let request = with_credential(request, &payment, idempotency_key)?;
 
         // 4. The same request, once more, with the credential. From here on money may move.
         self.paid(request, payment).await
@@ -154,8 +156,8 @@ impl Client {
     /// A refusal, with what the server's body says about it.
     async fn not_paid(&self, reason: NotPaid, (answer, deadline): (http::Response<Body>, Deadline)) -> Error {
         tracing::info!(%reason, "not paid");
-        let body = deadline.read(answer.into_body(), FAILURE_LIMIT).await;
-        Error::NotPaid { reason, problem: body.ok().and_then(|body| Problem::parse(&body)).map(Box::new) }
+        let body = deadline.read_start(answer.into_body(), FAILURE_LIMIT).await;
+        Error::NotPaid { reason, problem: Problem::parse(&body).map(Box::new) }
     }
 
     async fn sign(&self, approval: Approval, now: u64) -> Result<SignedPayment, Error> {
@@ -173,6 +175,13 @@ impl Client {
 
     async fn paid(&self, request: http::Request<Bytes>, payment: SignedPayment) -> Result<Response, Error> {
         let record = Payment::signed(&payment);
+        let request = match with_credential(request, payment.credential()) {
+            Ok(request) => request,
+            Err(error) => {
+                let failure = Failure::Transport(TransportError::unsent(error));
+                return Err(Error::AfterSigning { payment: Box::new(record), failure });
+            }
+        };
         let deadline = Deadline::after(self.paid_timeout);
         tracing::info!("sending the payment");
         let (record, failure) = match deadline.limit(self.transport.send(request)).await {
@@ -185,7 +194,7 @@ impl Client {
                     return Ok(self.deliver(answer, deadline, Some(record)));
                 }
                 // Read only to pass on what the server says; where the money is does not depend on it.
-                let body = deadline.read(answer.into_body(), FAILURE_LIMIT).await.unwrap_or_default();
+                let body = deadline.read_start(answer.into_body(), FAILURE_LIMIT).await;
                 (record, Failure::Status { status, body })
             }
             Ok(Err(error)) if !error.may_have_been_sent() => (record, Failure::Transport(error)),
@@ -255,27 +264,25 @@ fn exchange<'a>(request: &'a http::Request<Bytes>, policy: &'a Policy) -> Exchan
     }
 }
 
-/// The same request with the credential and, where its method asks for one, an `Idempotency-Key`.
+/// The same request with the credential.
 fn with_credential(
     mut request: http::Request<Bytes>,
-    payment: &SignedPayment,
-    idempotency_key: bool,
-) -> Result<http::Request<Bytes>, Error> {
-    let credential = payment.credential();
-    let name = HeaderName::from_bytes(credential.header_name().as_bytes());
-    let value = HeaderValue::try_from(credential.header_value());
-    let (Ok(name), Ok(mut value)) = (name, value) else {
-        return Err(Error::Request("the credential does not fit into a header field"));
-    };
+    credential: &Credential,
+) -> Result<http::Request<Bytes>, http::Error> {
+    let name = HeaderName::from_bytes(credential.header_name().as_bytes())?;
+    let mut value = HeaderValue::try_from(credential.header_value())?;
     value.set_sensitive(true);
     request.headers_mut().insert(name, value);
-    if idempotency_key {
-        let [high, low]: [u64; 2] = [random()?, random()?].map(u64::from_ne_bytes);
-        if let Ok(key) = HeaderValue::try_from(format!("\"{high:016x}{low:016x}\"")) {
-            request.headers_mut().entry("idempotency-key").or_insert(key);
-        }
-    }
     Ok(request)
+}
+
+/// Lets a server that knows the field see that a repeated request is the same (draft-httpauth-payment §11.4).
+fn add_idempotency_key(request: &mut http::Request<Bytes>) -> Result<(), Error> {
+    let [high, low]: [u64; 2] = [random()?, random()?].map(u64::from_ne_bytes);
+    if let Ok(key) = HeaderValue::try_from(format!("\"{high:016x}{low:016x}\"")) {
+        request.headers_mut().entry("idempotency-key").or_insert(key);
+    }
+    Ok(())
 }
 
 fn challenges(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use mpp_core::exchange::Outcome;
@@ -160,6 +160,19 @@ impl Deadline {
     /// Waits for `work`, but not longer.
     pub(crate) async fn limit<T>(self, work: impl Future<Output = T>) -> Result<T, Failure> {
         tokio::time::timeout_at(self.until, work).await.map_err(|_| Failure::Timeout { after: self.after })
+    }
+
+    /// Reads the first `limit` bytes of a body, or as many as arrive.
+    pub(crate) async fn read_start(self, mut body: Body, limit: usize) -> Bytes {
+        let mut start = BytesMut::new();
+        while let Ok(Some(Ok(frame))) = self.limit(body.frame()).await {
+            let Ok(data) = frame.into_data() else { continue };
+            start.extend(data.into_iter().take(limit - start.len()));
+            if start.len() == limit {
+                break;
+            }
+        }
+        start.freeze()
     }
 
     /// Reads a body of at most `limit` bytes.
