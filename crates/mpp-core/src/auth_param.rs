@@ -117,18 +117,22 @@ impl<'a> Cursor<'a> {
     /// `quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE`, behind its opening quote.
     fn quoted_string(&mut self) -> Result<Cow<'a, str>, Fault> {
         let start = self.at;
-        let mut escaped = false;
+        let (mut escaped, mut control) = (false, None);
         loop {
-            self.skip(|byte| byte != b'"' && byte != b'\\');
+            self.skip(is_qdtext);
             let end = self.at;
-            if self.take(b'"') {
-                let raw = self.bytes.get(start..end).unwrap_or_default();
-                return unescape(raw, start, escaped);
+            match self.bump() {
+                Some(b'"') => {
+                    let raw = self.bytes.get(start..end).unwrap_or_default();
+                    return control.map_or_else(|| unescape(raw, start, escaped), Err);
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    let _ = self.take(b'"') || self.take(b'\\');
+                }
+                Some(_) => control = control.or(Some((end, "control character in a quoted-string"))),
+                None => return Err((start, "quoted-string without an end")),
             }
-            if !self.take(b'\\') || self.bump().is_none() {
-                return Err((start, "quoted-string without an end"));
-            }
-            escaped = true;
         }
     }
 
@@ -221,9 +225,6 @@ impl<'a> Cursor<'a> {
 
 /// The text of a quoted-string: `quoted-pair = "\" ( HTAB / SP / VCHAR / obs-text )`, and `\uXXXX` as deployed.
 fn unescape(raw: &[u8], start: usize, escaped: bool) -> Result<Cow<'_, str>, Fault> {
-    if let Some(at) = raw.iter().position(|byte| byte.is_ascii_control() && *byte != b'\t') {
-        return Err((start + at, "control character in a quoted-string"));
-    }
     let text = std::str::from_utf8(raw).map_err(|fault| (start + fault.valid_up_to(), "not UTF-8"))?;
     if !escaped {
         return Ok(Cow::Borrowed(text));
@@ -276,6 +277,11 @@ pub(crate) const fn is_tchar(byte: u8) -> bool {
                 | b'|'
                 | b'~'
         )
+}
+
+/// `qdtext = HTAB / SP / %x21 / %x23-5B / %x5D-7E / obs-text`
+const fn is_qdtext(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'!' | b'#'..=b'[' | b']'..=b'~' | 0x80..)
 }
 
 /// The characters of `token68` before its padding.

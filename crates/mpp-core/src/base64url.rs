@@ -24,3 +24,27 @@ pub(crate) fn decode(text: &str, limit: usize) -> Result<Vec<u8>, &'static str> 
     let engine = if text.contains(['+', '/']) { STANDARD } else { URL_SAFE };
     engine.decode(text).map_err(|_| "is not base64url")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_those_of_the_sdks() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../testdata/core.json")).expect("JSON");
+        for pair in vectors["base64url"].as_array().expect("an array") {
+            let (plain, encoded) = (pair[0].as_str().expect("text"), pair[1].as_str().expect("text"));
+            assert_eq!(encode(plain), encoded);
+            assert_eq!(decode(encoded, encoded.len()).as_deref(), Ok(plain.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn other_alphabets_mixed_and_bits_to_spare_are_refused() {
+        for text in ["not-valid!!!", "-+", "_/", "a", "YR", "Y Q", "YQ\n", "Y=Q", "YQ==="] {
+            assert_eq!(decode(text, 100), Err("is not base64url"), "{text}");
+        }
+        assert_eq!(decode("YWJj", 3), Err("is too long"));
+    }
+}

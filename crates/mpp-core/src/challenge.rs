@@ -114,7 +114,7 @@ impl Challenge {
     }
 
     /// What the server says is being bought. For display only: nothing may rely on it, and it may hold anything but
-    /// control characters.
+    /// control characters (a tab it may).
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
@@ -164,15 +164,15 @@ impl Challenge {
             })?),
         };
         Ok(Challenge {
-            id: required("id", not_empty)?,
-            realm: required("realm", not_empty)?,
+            id: required("id", check_name)?,
+            realm: required("realm", check_name)?,
             method: required("method", check_method)?,
             intent: required("intent", check_intent)?,
             request: required("request", check_request)?,
             expires: optional("expires", |_| Ok(()))?,
             expires_at,
             digest: optional("digest", |value| digest::parse(value).map(drop))?,
-            description: optional("description", |_| Ok(()))?,
+            description: optional("description", check_text)?,
             opaque: optional("opaque", check_opaque)?,
             header: optional("header", check_header)?,
         })
@@ -212,6 +212,16 @@ fn is_payment(scheme: &str) -> bool {
 
 fn not_empty(value: &str) -> Result<(), &'static str> {
     if value.is_empty() { Err("is empty") } else { Ok(()) }
+}
+
+/// What people are shown and headers are made of: escaped or echoed, a control character is one all the same.
+fn check_text(value: &str) -> Result<(), &'static str> {
+    let control = value.chars().any(|letter| letter.is_control() && letter != '\t');
+    if control { Err("has a control character") } else { Ok(()) }
+}
+
+fn check_name(value: &str) -> Result<(), &'static str> {
+    not_empty(value).and_then(|()| check_text(value))
 }
 
 /// `payment-method-id = 1*LOWERALPHA`; what is deployed after a colon or digit is let through to be ignored later.

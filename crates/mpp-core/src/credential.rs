@@ -1,6 +1,7 @@
 //! The credential: an answered challenge and the payment, to and from the value of an `Authorization` field
 //! (draft-httpauth-payment §5.2). The challenge goes back exactly as it came.
 
+use std::cell::Cell;
 use std::fmt;
 
 use alloy_primitives::{Address, B256, Bytes, hex};
@@ -53,17 +54,25 @@ impl Credential {
         let Some(Json::Object(echo)) = credential.get("challenge") else {
             return Err(CredentialError::Member("challenge"));
         };
-        let challenge = Challenge::from_parameters(|name| match echo.get(name) {
-            Some(Json::String(value)) => Some((value.as_ref(), None)),
-            _ => None,
+        let wrong_type = Cell::new(false);
+        let challenge = Challenge::from_parameters(|name| {
+            let value = echo.string(name).unwrap_or_else(|_| {
+                wrong_type.set(true);
+                None
+            });
+            Some((value?, None))
         });
+        if wrong_type.get() {
+            return Err(CredentialError::Member("challenge"));
+        }
         let Some(Json::Object(payload)) = credential.get("payload") else {
             return Err(CredentialError::Member("payload"));
         };
         let member = |name| payload.string(name).ok().flatten().ok_or(CredentialError::Member("payload"));
         let payload = match member("type")? {
             "transaction" => {
-                hex::decode(member("signature")?).ok().map(|raw| Payload::Transaction(raw.into()))
+                let raw = Some(member("signature")?).filter(|raw| raw.starts_with("0x"));
+                raw.and_then(|raw| hex::decode(raw).ok()).map(|raw| Payload::Transaction(raw.into()))
             }
             "hash" => charge::hex(member("hash")?).map(|hash| Payload::Hash(hash.into())),
             "proof" => charge::hex(member("signature")?).map(Payload::Proof),
@@ -87,7 +96,7 @@ impl Credential {
     #[must_use]
     pub fn header_value(&self) -> String {
         let json = serde_json::to_vec(self).unwrap_or_default();
-        format!("{SCHEME} {}", base64url::encode(json))
+        [SCHEME, " ", &base64url::encode(json)].concat()
     }
 
     /// The challenge it answers.

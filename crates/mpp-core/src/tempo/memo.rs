@@ -29,3 +29,34 @@ pub(super) fn attributes(memo: &B256, challenge: &Challenge) -> bool {
         .enumerate()
         .all(|(at, (byte, expected))| CLIENT.contains(&at) || *byte == expected)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn memos_of_clients_with_and_without_a_name_are_recognised() {
+        let tempo: Value = serde_json::from_str(include_str!("../../testdata/tempo.json")).expect("JSON");
+        let mppx: Value = serde_json::from_str(include_str!("../../testdata/mppx.json")).expect("JSON");
+        let lists =
+            [&tempo["attribution_memo"], &mppx["memo"]].map(|list| list.as_array().expect("an array"));
+        let mut named = 0;
+        for vector in lists.into_iter().flatten() {
+            let text = |name: &str| vector[name].as_str().expect(name);
+            let memo: B256 = text("memo").parse().expect("32 bytes");
+            let challenge = |id, realm| {
+                let rest = r#"method="tempo", intent="charge", request="e30""#;
+                Challenge::parse_all([format!(r#"Payment id="{id}", realm="{realm}", {rest}"#)])
+                    .remove(0)
+                    .expect("valid")
+            };
+            assert!(attributes(&memo, &challenge(text("challengeId"), text("serverId"))), "{vector}");
+            assert!(!attributes(&memo, &challenge("another", text("serverId"))), "{vector}");
+            assert!(!attributes(&memo, &challenge(text("challengeId"), "another")), "{vector}");
+            named += u32::from(vector["clientId"].is_string());
+        }
+        assert_eq!(named, 5);
+    }
+}

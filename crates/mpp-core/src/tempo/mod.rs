@@ -1,4 +1,4 @@
-//! The `tempo` payment method: from an [`Approval`] to signed bytes, and from a payer's bytes back to what they pay
+//! The `tempo` payment method: from an [`Approval`](crate::Approval) to signed bytes, and from a payer's bytes back to what they pay
 //! (draft-tempo-charge-00). No RPC is needed to pay: the nonce expires, gas is static, fees have a fixed ceiling.
 
 mod call;

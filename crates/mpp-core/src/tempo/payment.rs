@@ -95,10 +95,12 @@ impl Unsigned {
         let transaction = self.transaction.map(|transaction| transaction.signed(self.payer, signature));
         let payload = match &transaction {
             None => Payload::Proof(signature.to_bytes()),
-            Some(transaction) => match transaction.hash().filter(|_| charge.modes() == Modes::Push) {
-                Some(hash) => Payload::Hash(hash),
-                None => Payload::Transaction(transaction.raw().clone()),
-            },
+            Some(transaction) => {
+                match (charge.modes() == Modes::Push).then(|| transaction.hash()).flatten() {
+                    Some(hash) => Payload::Hash(hash),
+                    None => Payload::Transaction(transaction.raw().clone()),
+                }
+            }
         };
         let credential = Credential::new(challenge, payload, Some((quote.chain_id, self.payer)));
         SignedPayment { credential, quote, payer: self.payer, transaction, memo, valid_before }

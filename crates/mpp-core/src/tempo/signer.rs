@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, keccak256};
 use k256::ecdsa::{RecoveryId, SigningKey, VerifyingKey};
@@ -46,10 +47,9 @@ impl LocalSigner {
     /// # Errors
     /// For anything else, and for the few numbers that are no private key. The error never shows the text.
     pub fn from_hex(text: &str) -> Result<Self, KeyError> {
-        let digits = text.trim();
-        let digits = digits.strip_prefix("0x").unwrap_or(digits);
         let mut key = Zeroizing::new([0; 32]);
-        alloy_primitives::hex::decode_to_slice(digits, key.as_mut_slice()).map_err(|_| KeyError::NotHex)?;
+        alloy_primitives::hex::decode_to_slice(text.trim(), key.as_mut_slice())
+            .map_err(|_| KeyError::NotHex)?;
         LocalSigner::from_bytes(&key)
     }
 
@@ -84,6 +84,16 @@ impl Signer for LocalSigner {
 
     fn sign<'a>(&'a self, payment: &'a Unsigned) -> SignFuture<'a> {
         Box::pin(std::future::ready(Ok(LocalSigner::sign(self, payment))))
+    }
+}
+
+impl<S: Signer + ?Sized> Signer for Arc<S> {
+    fn address(&self) -> Address {
+        (**self).address()
+    }
+
+    fn sign<'a>(&'a self, payment: &'a Unsigned) -> SignFuture<'a> {
+        (**self).sign(payment)
     }
 }
 

@@ -54,7 +54,7 @@ pub enum FeePayment {
 #[derive(Clone, PartialEq, Eq)]
 pub struct SignedTransaction {
     raw: Bytes,
-    hash: Option<B256>,
+    sponsored: bool,
 }
 
 impl Transaction {
@@ -78,7 +78,7 @@ impl Transaction {
                 self.encode(ENVELOPE_TYPE, &slot, Some(signature), &mut raw);
             }
         }
-        SignedTransaction::new(raw.into())
+        SignedTransaction { raw: raw.into(), sponsored: self.fee == FeePayment::Sponsor }
     }
 
     /// Appends type byte and list; `sponsor_slot` stands in for the sponsor's signature.
@@ -124,11 +124,6 @@ impl Transaction {
 }
 
 impl SignedTransaction {
-    fn new(raw: Bytes) -> Self {
-        let hash = (raw.first() == Some(&TYPE)).then(|| keccak256(&raw));
-        SignedTransaction { raw, hash }
-    }
-
     /// The bytes to broadcast, or, sponsored, to hand to the sponsor. Whoever has them can make the payment happen.
     #[must_use]
     pub fn raw(&self) -> &Bytes {
@@ -138,7 +133,7 @@ impl SignedTransaction {
     /// The hash it will have on chain; `None` while a sponsor has yet to sign.
     #[must_use]
     pub fn hash(&self) -> Option<B256> {
-        self.hash
+        (!self.sponsored).then(|| keccak256(&self.raw))
     }
 
     /// Reads the bytes of a signed transaction or envelope and recovers who signed it.
@@ -154,14 +149,16 @@ impl SignedTransaction {
         if claimed.is_some_and(|claimed| claimed != sender) {
             return Err(TransactionError::Sender);
         }
-        Ok((SignedTransaction::new(Bytes::copy_from_slice(raw)), transaction, sender))
+        let sponsored = transaction.fee == FeePayment::Sponsor;
+        let signed = SignedTransaction { raw: Bytes::copy_from_slice(raw), sponsored };
+        Ok((signed, transaction, sender))
     }
 }
 
 /// The hash only: the bytes are as good as the money.
 impl std::fmt::Debug for SignedTransaction {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("SignedTransaction").field("hash", &self.hash).finish_non_exhaustive()
+        formatter.debug_struct("SignedTransaction").field("hash", &self.hash()).finish_non_exhaustive()
     }
 }
 
@@ -204,9 +201,13 @@ fn decode_fields(raw: &[u8]) -> Result<(Transaction, Signature, Option<Address>)
         return Err(TransactionError::Field("sender"));
     }
     empty(fields, EMPTY_LIST_CODE, "authorization_list")?;
-    let signature = string(fields, "signature")?;
+    let bytes = string(fields, "signature")?;
     let signature =
-        signature.try_into().ok().and_then(Signature::from_bytes).ok_or(TransactionError::Signature)?;
+        bytes.try_into().ok().and_then(Signature::from_bytes).ok_or(TransactionError::Signature)?;
+    // With v as 0 or 1 the same transaction would have a second hash.
+    if signature.to_bytes() != bytes {
+        return Err(TransactionError::Signature);
+    }
     if !fields.is_empty() {
         return Err(TransactionError::Field("the end of the list"));
     }
@@ -313,4 +314,30 @@ pub enum TransactionError {
     /// The envelope names another sender than the one who signed.
     #[error("the envelope's sender is not who signed it")]
     Sender,
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::hex;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// `tests/it/vectors.rs` compares fields and hashes; this is the way back to bytes, which without an approval
+    /// only this module has.
+    #[test]
+    fn decoded_transactions_encode_to_the_bytes_of_the_sdks() {
+        let tempo: Value = serde_json::from_str(include_str!("../../testdata/tempo.json")).expect("JSON");
+        let mppx: Value = serde_json::from_str(include_str!("../../testdata/mppx.json")).expect("JSON");
+        let lists = [&tempo["tempo_tx"], &mppx["tx"]].map(|list| list.as_array().expect("an array"));
+        for vector in lists.into_iter().flatten() {
+            let raw = ["feePayerEnvelope", "serialized", "raw78", "raw"]
+                .iter()
+                .find_map(|name| vector[name].as_str());
+            let raw = hex::decode(raw.expect("a transaction")).expect("hexadecimal");
+            let (transaction, signature, _) = decode_fields(&raw).expect("a transaction");
+            let payer = signature.recover(&transaction.signing_hash()).expect("a sender");
+            assert_eq!(transaction.signed(payer, &signature).raw()[..], raw, "{}", vector["name"]);
+        }
+    }
 }

@@ -92,8 +92,10 @@ impl Credential {
         if sponsored != charge.fee_payer() {
             return Err(VerifyError::Fee);
         }
-        let expires_at = self.challenge().expires_at().unwrap_or(u64::MAX);
-        let in_time = transaction.valid_before.is_some_and(|end| end > now && end <= expires_at);
+        // `expires_at` is rounded down; mpp-rs rounds up, and is valid before that second, not in it.
+        let latest =
+            self.challenge().expires_at().map_or(u64::MAX, |expires_at| expires_at.saturating_add(1));
+        let in_time = transaction.valid_before.is_some_and(|end| end > now && end <= latest);
         if !in_time || transaction.valid_after.is_some_and(|start| start > now) {
             return Err(VerifyError::Window { valid_before: transaction.valid_before, now });
         }

@@ -1,0 +1,16 @@
+//! The crate as its callers see it, in one binary. `walk` is the story to read first.
+
+#![expect(clippy::indexing_slicing, reason = "a test may panic")]
+
+mod captures;
+mod exchange;
+mod headers;
+mod hostile;
+mod payee;
+mod properties;
+mod raw;
+mod secrets;
+mod support;
+mod values;
+mod vectors;
+mod walk;
