@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind::{ArgumentConflict, MissingSubcommand};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use grok_mpp::{CodeExecution, Grok};
 use mpp_core::Amount;
 use mpp_core::tempo::MAINNET;
@@ -42,6 +44,28 @@ pub(crate) struct Call {
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl Cli {
+    /// Reads the arguments, or ends the program with help or an error.
+    pub(crate) fn read() -> Self {
+        let matches = Cli::command().get_matches();
+        let read = Cli::from_arg_matches(&matches).and_then(|cli| {
+            let (_, call) =
+                matches.subcommand().ok_or_else(|| Cli::command().error(MissingSubcommand, ""))?;
+            let given = |name: &&str| call.value_source(name) == Some(ValueSource::CommandLine);
+            let alone = ["base_url", "chain_id"].iter().find(|name| given(name) && call.get_flag("sandbox"));
+            match alone {
+                // The environment may say where the public service is; the command line would mean it.
+                Some(name) => Err(Cli::command().error(
+                    ArgumentConflict,
+                    format!("--{} means nothing with --sandbox, which has its own", name.replace('_', "-")),
+                )),
+                None => Ok(cli),
+            }
+        });
+        read.unwrap_or_else(|error| error.exit())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -94,6 +118,8 @@ pub(crate) struct Service {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: u64 = text.parse().map_err(|_| "must be a whole number of seconds")?;
-    if seconds == 0 { Err("must be at least 1".into()) } else { Ok(Duration::from_secs(seconds)) }
+    match text.parse() {
+        Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
+        _ => Err("must be a whole number of seconds, from 1 to 86400, which is a day".into()),
+    }
 }

@@ -1,5 +1,6 @@
 //! How a run ends when it does not end well: an exit code that says what became of the money, and a message.
 
+use bytes::Bytes;
 use mpp_core::error::Refusal;
 use mpp_core::exchange::{NotPaid, Reason};
 use mpp_http::{Money, Payment};
@@ -10,23 +11,25 @@ pub(crate) struct Failure {
     pub(crate) code: u8,
     pub(crate) message: String,
     pub(crate) payment: Option<Box<Payment>>,
+    /// What came instead of an answer.
+    pub(crate) body: Option<Bytes>,
 }
 
 impl Failure {
     /// The person or program that called made a mistake; nothing was sent.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Failure { code: USAGE, message: message.into(), payment: None }
+        Failure { code: USAGE, message: message.into(), payment: None, body: None }
     }
 
     /// Something did not work before anything was signed.
     pub(crate) fn unpaid(message: impl Into<String>) -> Self {
-        Failure { code: NO_MONEY_MOVED, message: message.into(), payment: None }
+        Failure { code: NO_MONEY_MOVED, message: message.into(), payment: None, body: None }
     }
 
     /// The answer is here, and there is no place to print it.
     pub(crate) fn unprinted(error: &std::io::Error, payment: Option<Box<Payment>>) -> Self {
         let code = if payment.is_some() { PAID_FOR_NOTHING } else { NO_MONEY_MOVED };
-        Failure { code, message: format!("cannot print the answer: {error}"), payment }
+        Failure { code, message: format!("cannot print the answer: {error}"), payment, body: None }
     }
 }
 
@@ -44,7 +47,21 @@ impl From<grok_mpp::Error> for Failure {
             }
             (Money::NotMoved, _) => NO_MONEY_MOVED,
         };
-        Failure { code, message: chain(&error), payment: error.payment().cloned().map(Box::new) }
+        let words = match (error.money(), &error) {
+            (Money::Unknown, grok_mpp::Error::Failed { payment, .. }) => {
+                format!("it is unknown whether {} dollars were paid: ", payment.quote().amount)
+            }
+            (
+                Money::Paid,
+                grok_mpp::Error::Failed { payment, .. }
+                | grok_mpp::Error::Unreadable { payment: Some(payment), .. },
+            ) => {
+                format!("{} dollars were paid: ", payment.quote().amount)
+            }
+            _ => String::new(),
+        };
+        let payment = error.payment().cloned().map(Box::new);
+        Failure { code, message: words + &chain(&error), payment, body: error.body().cloned() }
     }
 }
 

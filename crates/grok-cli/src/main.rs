@@ -9,14 +9,12 @@ mod wallet;
 use std::io::{self, Read as _};
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use args::{Call, Cli, Command, Question};
 use failure::Failure;
 use service::Service;
 
 fn main() -> ExitCode {
-    let Cli { command } = Cli::parse();
+    let Cli { command } = Cli::read();
     let (call, pays) = match &command {
         Command::Run(call) => (call, true),
         Command::Quote(call) => (call, false),

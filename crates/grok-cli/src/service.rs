@@ -8,6 +8,7 @@ use mpp_http::Client;
 
 use crate::args;
 use crate::failure::{Failure, chain};
+use crate::report;
 use crate::wallet;
 
 /// A service to ask.
@@ -51,7 +52,9 @@ impl Service {
 }
 
 fn grok(args: &args::Service, signer: LocalSigner, policy: Policy, base_url: &str) -> Grok {
-    Grok::with_client(Client::new(signer, policy).paid_timeout(args.timeout)).base_url(base_url)
+    let client = Client::new(signer, policy).paid_timeout(args.timeout);
+    let client = client.record(|payment| report::sending(payment).map_err(Into::into));
+    Grok::with_client(client).base_url(base_url)
 }
 
 /// A hundred dollars that are none.

@@ -104,7 +104,10 @@ fn a_price_above_the_cap_ends_with_3() {
 #[test]
 fn wrong_usage_ends_with_2_and_says_what_to_do() {
     let gone = "/nonexistent/prompt";
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 11] = [
+        (&["run", "--sandbox", "--chain-id", "4217", PROMPT], "--chain-id means nothing with --sandbox"),
+        (&["run", "--sandbox", "--timeout", "18446744073709551615", PROMPT], "from 1 to 86400"),
+        (&["run", "--sandbox", "--timeout", "0", PROMPT], "from 1 to 86400"),
         (&["run"], "required"),
         (&["run", "--sandbox", ""], "the prompt is empty"),
         (&["run", "--sandbox", "--model", "grok-3", PROMPT], "grok-4 family"),
@@ -136,7 +139,7 @@ fn a_key_that_is_none_or_not_private_is_refused_without_showing_it() {
     std::fs::set_permissions(file.path(), PermissionsExt::from_mode(0o600)).expect("set");
     let dead = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
     let url = format!("http://{dead}");
-    assert_ended(&run(&["run", "--key-file", path, "--base-url", &url, PROMPT]), 4, "could not connect");
+    assert_ended(&run(&["run", "--key-file", path, "--base-url", &url, PROMPT]), 4, "could not be sent");
 }
 
 #[test]
@@ -164,6 +167,10 @@ fn the_sandbox_refuses_a_prompt_without_code_before_it_is_paid() {
     let output = run(&["run", "--sandbox", "What is the factorial of 50?"]);
     assert_ended(&output, 4, "holds no language model");
     assert!(!stderr(&output).contains("transaction"));
+
+    let output = run(&["quote", "--sandbox", "What is the factorial of 50?"]);
+    assert_ended(&output, 4, "holds no language model");
+    assert_eq!(stdout(&output), "", "a refusal is no free answer");
 }
 
 /// A shop that answers each request with the next of `answers`, and counts the credentials it is sent.
@@ -210,21 +217,29 @@ const HTML: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 15\r
 
 #[test]
 fn the_exit_code_says_what_became_of_the_money() {
-    const FAILED: &str = "HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    const FAILED: &str = "HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: 57\r\n\r\n\
+        {\"success\":false,\"error\":\"upstream\",\"message\":\"it broke\"}";
     const CUT: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 100\r\n\r\n{\"output\":[";
     const BARE: &str = "HTTP/1.1 402 Payment Required\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     const REFUSED: &str = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 52\r\n\r\n\
         {\"success\":false,\"error\":\"bad\",\"message\":\"bad body\"}";
     /// What the shop answers, further arguments, exit code, credentials sent, and what is said.
     type Case = (&'static [&'static str], &'static [&'static str], i32, usize, &'static str);
-    let cases: [Case; 8] = [
+    let cases: [Case; 9] = [
         (&[REFUSED], &[], 4, 0, "bad body"),
         (&[HTML], &[], 4, 0, "html"),
         (&[BARE], &[], 4, 0, "402 without a Payment challenge"),
         (&[CHALLENGE], &["--chain-id", "42431"], 3, 0, "on chain 4217, the policy allows chain 42431"),
-        (&[CHALLENGE, FAILED], &[], 5, 1, "unknown whether 0.001 dollars were paid"),
+        (
+            &[CHALLENGE, FAILED],
+            &[],
+            5,
+            1,
+            "unknown whether 0.001 dollars were paid: the service answered 502",
+        ),
+        (&[CHALLENGE, FAILED], &[], 5, 1, "it broke"),
         (&[CHALLENGE, CHALLENGE], &[], 5, 1, "do not ask again"),
-        (&[CHALLENGE, CUT], &[], 6, 1, "0.001 dollars were paid, but the answer is lost"),
+        (&[CHALLENGE, CUT], &[], 6, 1, "0.001 dollars were paid, but the answer failed or is lost"),
         (&[CHALLENGE, HTML], &[], 6, 1, "html"),
     ];
     for (answers, arguments, code, credentials, says) in cases {
@@ -234,7 +249,9 @@ fn the_exit_code_says_what_became_of_the_money() {
         let output = command.output().expect("starts");
         assert_ended(&output, code, says);
         assert_eq!(sent.load(Ordering::SeqCst), credentials, "{says}");
-        assert_eq!(stdout(&output), "");
+        // What was paid for is handed over, whatever it is.
+        let paid_for = if answers.ends_with(&[HTML]) && code == 6 { "<html>no</html>\n" } else { "" };
+        assert_eq!(stdout(&output), paid_for);
     }
 }
 
@@ -248,4 +265,41 @@ fn a_failure_in_json_says_where_the_money_is() {
     assert_eq!(object["error"]["money"], "paid");
     assert_eq!(object["error"]["payment"]["terms"]["amount"], "1000");
     assert!(object["error"]["payment"]["transaction"].as_str().is_some_and(|hash| hash.len() == 66));
+}
+
+#[test]
+fn a_payment_is_on_stderr_before_it_is_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let mut child = grok_mpp()
+        .args(["run", "--base-url", &url, PROMPT])
+        .env("GROK_MPP_PRIVATE_KEY", KEY)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let (first, _) = listener.accept().expect("a connection");
+    assert!(!read_request(&first));
+    (&first).write_all(CHALLENGE.as_bytes()).expect("written");
+    drop(first);
+    let (second, _) = listener.accept().expect("a second connection");
+    assert!(read_request(&second), "the paid request");
+    // The credential is out, no answer will come, and the program dies.
+    child.kill().expect("killed");
+    let output = child.wait_with_output().expect("ended");
+    assert!(stderr(&output).starts_with("paying       transaction 0x"), "{}", stderr(&output));
+}
+
+#[test]
+fn what_a_service_says_cannot_steer_the_terminal() {
+    const STEERING: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 98\r\n\r\n\
+        {\"output\":[{\"type\":\"code_interpreter_call\",\"code\":\"\\u001b[2K\\rprice $0.00\",\"status\":\"completed\"}]}";
+    let (url, _) = shop(&[CHALLENGE, STEERING]);
+    let output = grok_mpp()
+        .args(["run", "--base-url", &url, PROMPT])
+        .env("GROK_MPP_PRIVATE_KEY", KEY)
+        .output()
+        .expect("starts");
+    assert_ended(&output, 0, "price $0.00");
+    assert!(!stderr(&output).contains(['\u{1b}', '\r']), "{:?}", stderr(&output));
 }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use mpp_core::printable;
 use mpp_http::Payment;
 use serde_json::Value;
 
@@ -257,9 +258,11 @@ impl ServiceError {
             }
         };
         Some(Self {
-            code: code.map(|code| printable(&code, MAX_CODE_CHARS)).filter(|code| !code.is_empty()),
+            code: code
+                .map(|code| printable(&code, MAX_CODE_CHARS).trim().to_owned())
+                .filter(|code| !code.is_empty()),
             message: message
-                .map(|message| printable(message, MAX_MESSAGE_CHARS))
+                .map(|message| printable(message, MAX_MESSAGE_CHARS).trim().to_owned())
                 .filter(|message| !message.is_empty())
                 .unwrap_or_else(|| "no reason given".to_owned()),
         })
@@ -339,14 +342,6 @@ fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 fn code_of(value: &Value) -> Option<String> {
     let code = value.get("code")?;
     code.as_str().map(str::to_owned).or_else(|| code.is_number().then(|| code.to_string()))
-}
-
-/// At most `limit` characters, without control characters and without those that reorder a line.
-fn printable(said: &str, limit: usize) -> String {
-    let reorders = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let clean = said.chars().filter(|c| !reorders(*c)).map(|c| if c.is_control() { ' ' } else { c });
-    let clean: String = clean.take(limit).collect();
-    clean.trim().to_owned()
 }
 
 fn looks_like(body: &[u8]) -> &'static str {

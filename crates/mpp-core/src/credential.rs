@@ -2,6 +2,7 @@
 //! (draft-httpauth-payment §5.2). The challenge goes back exactly as it came.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use alloy_primitives::{Address, B256, Bytes, hex};
@@ -95,7 +96,7 @@ impl Credential {
     /// The value of that field. Mark it sensitive; never log it.
     #[must_use]
     pub fn header_value(&self) -> String {
-        let json = serde_json::to_vec(self).unwrap_or_default();
+        let json = serde_json::to_vec(&Wire(self)).unwrap_or_default();
         [SCHEME, " ", &base64url::encode(json)].concat()
     }
 
@@ -124,34 +125,24 @@ fn parse_did(text: &str) -> Option<(u64, Address)> {
     Some((chain_id.parse().ok()?, charge::hex(address)?.into()))
 }
 
-impl Serialize for Credential {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut credential = serializer.serialize_map(None)?;
-        credential.serialize_entry("challenge", &Echo(&self.challenge))?;
-        credential.serialize_entry("payload", &self.payload)?;
-        if let Some((chain_id, address)) = &self.source {
-            credential.serialize_entry("source", &format_args!("{DID}{chain_id}:{address}"))?;
-        }
-        credential.end()
-    }
-}
+/// A credential as JSON. Not the credential itself, which nobody should serialise by accident.
+struct Wire<'a>(&'a Credential);
 
-struct Echo<'a>(&'a Challenge);
-
-impl Serialize for Echo<'_> {
+impl Serialize for Wire<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.parameters())
-    }
-}
-
-impl Serialize for Payload {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (member, value, kind) = match self {
+        let Credential { challenge, payload, source } = self.0;
+        let (member, value, kind) = match payload {
             Payload::Transaction(raw) => ("signature", hex::encode_prefixed(raw), "transaction"),
             Payload::Hash(hash) => ("hash", hex::encode_prefixed(hash), "hash"),
             Payload::Proof(signature) => ("signature", hex::encode_prefixed(signature), "proof"),
         };
-        serializer.collect_map([(member, value.as_str()), ("type", kind)])
+        let mut credential = serializer.serialize_map(None)?;
+        credential.serialize_entry("challenge", &challenge.parameters().collect::<BTreeMap<_, _>>())?;
+        credential.serialize_entry("payload", &BTreeMap::from([(member, value.as_str()), ("type", kind)]))?;
+        if let Some((chain_id, address)) = source {
+            credential.serialize_entry("source", &format_args!("{DID}{chain_id}:{address}"))?;
+        }
+        credential.end()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::receipt::{Receipt, ReceiptError};
 use crate::tempo::SignedPayment;
 
 /// A request that was sent without payment, and who decides whether to pay for it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Exchange<'a> {
     /// Its method.
     pub method: &'a str,

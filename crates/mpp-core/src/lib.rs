@@ -46,6 +46,7 @@
 mod auth_param;
 mod base64url;
 mod json;
+mod printable;
 mod time;
 
 mod challenge;
@@ -78,6 +79,7 @@ pub use credential::{Credential, Payload};
 pub use digest::body_digest;
 pub use issue::Offer;
 pub use policy::{Approval, Decision, Policy};
+pub use printable::printable;
 pub use problem::{Problem, ProblemType};
 pub use quote::Quote;
 pub use receipt::Receipt;

@@ -10,7 +10,8 @@ use crate::amount::Amount;
 use crate::challenge::Challenge;
 use crate::charge::{ChargeError, ChargeRequest, Modes};
 use crate::digest;
-use crate::quote::Quote;
+use crate::printable::printable;
+use crate::quote::{MAX_TEXT, Quote};
 use crate::tempo::Fees;
 
 /// What may be paid without asking anyone again. There is no permissive default: chain, tokens and the most one call
@@ -86,7 +87,7 @@ impl Policy {
     /// Signs nothing that stays valid longer than this many seconds; the chain allows 30 (TIP-1009).
     #[must_use]
     pub fn max_validity(mut self, seconds: u64) -> Self {
-        self.max_validity = seconds.min(MAX_VALIDITY);
+        self.max_validity = seconds.clamp(1, MAX_VALIDITY);
         self
     }
 
@@ -98,7 +99,7 @@ impl Policy {
     }
 
     /// Pays only challenges of these realms. A proof of identity, asked for by a charge of nothing, is signed only for a
-    /// realm listed here.
+    /// realm listed here. A realm is what a server says of itself: a policy for one server is best not used with others.
     #[must_use]
     pub fn realms<R: Into<String>>(mut self, realms: impl IntoIterator<Item = R>) -> Self {
         self.realms = Some(realms.into_iter().map(Into::into).collect());
@@ -113,7 +114,7 @@ impl Policy {
     }
 
     /// Asks `ask` last, about a quote that passed everything else. Only [`Decision::Approve`] pays; a panic in it
-    /// leaves nothing signed.
+    /// leaves nothing signed. It is called where the decision is made, on an executor's thread say, and holds that up.
     #[must_use]
     pub fn ask(mut self, ask: impl Fn(&Quote) -> Decision + Send + Sync + 'static) -> Self {
         self.ask = Some(Arc::new(ask));
@@ -173,7 +174,7 @@ impl Policy {
         {
             return Err(Refusal::Recipient { asked: stranger.to });
         }
-        // Whoever passes on a challenge of somebody else would get in there with the proof: its realm must be known.
+        // A proof is worth what its realm gives for it, so a realm nobody spoke of gets none.
         let any_realm = self.realms.is_none() && !charge.amount().is_zero();
         if !any_realm && !self.realms.iter().flatten().any(|realm| realm == challenge.realm()) {
             return Err(Refusal::Realm { asked: challenge.realm().to_owned() });
@@ -294,7 +295,7 @@ pub enum Refusal {
         asked: Address,
     },
     /// Comes from a realm that the policy does not list.
-    #[error("comes from realm {asked:?}, which the policy does not list")]
+    #[error("comes from realm \"{}\", which the policy does not list", printable(.asked, MAX_TEXT))]
     Realm {
         /// The challenge's realm.
         asked: String,

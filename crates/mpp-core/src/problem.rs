@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::json::{self, Json};
+use crate::printable::printable;
 
 /// A failure as its server describes it. All of it is the server's word, cut to what a terminal can bear.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -79,7 +80,7 @@ impl Problem {
     pub fn parse(body: &[u8]) -> Option<Self> {
         let body = body.get(..MAX_PROBLEM.min(body.len()))?;
         let problem = json::object(body).ok()?;
-        let text = |member| problem.string(member).ok().flatten().map(clean);
+        let text = |member| problem.string(member).ok().flatten().map(|text| printable(text, MAX_TEXT));
         let (kind, title, detail) = (text("type"), text("title"), text("detail"));
         if kind.is_none() && title.is_none() && detail.is_none() {
             return None;
@@ -131,11 +132,6 @@ impl fmt::Display for Problem {
             (title, detail) => write!(formatter, "{title}: {detail}"),
         }
     }
-}
-
-/// Without control characters, and no longer than a few lines.
-fn clean(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).take(MAX_TEXT).collect()
 }
 
 const BASE: &str = "https://paymentauth.org/problems/";

@@ -7,6 +7,7 @@ use alloy_primitives::Address;
 use crate::amount::Amount;
 use crate::challenge::Challenge;
 use crate::charge::{ChargeRequest, Transfer};
+use crate::printable::printable;
 use crate::time;
 
 /// The terms of one payment. Printed, it is several lines without a final newline.
@@ -63,8 +64,12 @@ impl fmt::Display for Quote {
         writeln!(formatter, "price      ${} ({} base units)", self.amount, self.amount.base_units())?;
         writeln!(formatter, "token      {}", self.token)?;
         writeln!(formatter, "chain      {}", self.chain_id)?;
-        for transfer in &self.transfers {
-            writeln!(formatter, "recipient  {} gets ${}", transfer.to, transfer.amount)?;
+        for Transfer { to, amount, memo } in &self.transfers {
+            write!(formatter, "recipient  {to} gets ${amount}")?;
+            match memo {
+                Some(memo) => writeln!(formatter, " with memo {memo}")?,
+                None => writeln!(formatter)?,
+            }
         }
         match self.sponsored {
             true => writeln!(formatter, "fee        paid by the payee")?,
@@ -73,10 +78,13 @@ impl fmt::Display for Quote {
         if let Some(expires_at) = self.expires_at {
             writeln!(formatter, "expires    {}", time::format_rfc3339(expires_at))?;
         }
-        write!(formatter, "realm      {}", self.realm.escape_debug())?;
+        write!(formatter, "realm      {}", printable(&self.realm, MAX_TEXT))?;
         match &self.description {
-            Some(description) => write!(formatter, "\nsays       {}", description.escape_debug()),
+            Some(description) => write!(formatter, "\nsays       {}", printable(description, MAX_TEXT)),
             None => Ok(()),
         }
     }
 }
+
+/// Longest part of a stranger's text that is shown, in characters: no line of his pushes the price out of sight.
+pub(crate) const MAX_TEXT: usize = 200;

@@ -10,12 +10,12 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::uri::Scheme;
 use http::{HeaderMap, Uri};
 use mpp_core::error::{Refusal, SignerError};
-use mpp_core::exchange::{Exchange, Next, NotPaid, Outcome};
+use mpp_core::exchange::{Exchange, Next, NotPaid, Outcome, Reason};
 use mpp_core::tempo::{SignedPayment, Signer};
-use mpp_core::{ACCEPT_PAYMENT, Approval, Challenge, Credential, Policy, Problem, Quote};
+use mpp_core::{ACCEPT_PAYMENT, Approval, Challenge, Credential, Modes, Policy, Problem, Quote};
 
 use crate::error::{Error, Failure};
-use crate::response::{Deadline, Payment, Response};
+use crate::response::{Deadline, Payment, Response, read_failure};
 use crate::transport::{Body, ReqwestTransport, Transport, TransportError};
 
 /// An HTTP client with a wallet and a policy. Cheap to clone; clones share connections.
@@ -27,7 +27,10 @@ pub struct Client {
     unpaid_timeout: Duration,
     paid_timeout: Duration,
     body_limit: usize,
+    record: Arc<Record>,
 }
+
+type Record = dyn Fn(&Payment) -> Result<(), BoxError> + Send + Sync;
 
 /// What a request would cost.
 #[derive(Clone, Debug)]
@@ -59,6 +62,7 @@ impl Client {
             unpaid_timeout: Duration::from_secs(30),
             paid_timeout: Duration::from_secs(120),
             body_limit: 64 * 1024 * 1024,
+            record: Arc::new(|_| Ok(())),
         }
     }
 
@@ -89,9 +93,21 @@ impl Client {
         &self.policy
     }
 
+    /// Hands every payment to `record` once it is signed and before a byte of it is sent. If `record` fails, nothing is
+    /// sent. It is the place to write down what a crash, or a dropped call, must not lose.
+    #[must_use]
+    pub fn record(
+        mut self,
+        record: impl Fn(&Payment) -> Result<(), BoxError> + Send + Sync + 'static,
+    ) -> Self {
+        self.record = Arc::new(record);
+        self
+    }
+
     /// Sends `request`, pays if it is asked to and may, and sends it once more.
     ///
-    /// Redirects are not followed: an unpaid one is handed back, a paid one is a failure.
+    /// Redirects are not followed: an unpaid one is handed back, a paid one is a failure. Dropping the call stops
+    /// waiting for it, but not a payment that was sent: see [`record`](Client::record).
     ///
     /// # Errors
     /// See [`Error`]; ask its [`money`](Error::money) before anything else.
@@ -106,42 +122,58 @@ impl Client {
         let (answer, deadline) = self.unpaid(request.clone()).await?;
 
         // 2. The decision. Whatever else a server says, only the policy makes an approval.
-        let now = now();
         let status = answer.status().as_u16();
-        let next = exchange(&request, &self.policy).answered(status, challenges(answer.headers()), now);
+        let next = exchange(&request, &self.policy).answered(status, challenges(answer.headers()), now());
         let (approval, idempotency_key) = match next {
             Ok(Next::Deliver) => return Ok(self.deliver(answer, deadline, None)),
             Ok(Next::Pay { approval, idempotency_key }) => (*approval, idempotency_key),
-            Err(reason) => return Err(self.not_paid(reason, (answer, deadline)).await),
+            Err(reason) => return Err(self.not_paid(reason, answer).await),
         };
 
-        // 3. The one signature of this call: it uses the approval up.
+        // 3. The one signature of this call: it uses the approval up. The hook may have taken its time over it.
+        let now = now();
+        if let Err(refusal) = payable(&approval, now) {
+            return Err(self.not_paid(NotPaid::Refused(vec![Reason::Policy(refusal)]), answer).await);
+        }
         if idempotency_key {
             add_idempotency_key(&mut request)?;
         }
         let payment = self.sign(approval, now).await?;
 
-        // 4. The same request, once more, with the credential. From here on money may move.
-        self.paid(request, payment).await
+        // 4. The record, and the same request once more with the credential. From here on money may move.
+        let deadline = Deadline::after(self.paid_timeout);
+        let request = self.ready(request, &payment)?;
+        self.paid(request, payment, deadline).await
     }
 
-    /// Asks what `request` would cost, and pays nothing. `None` when it was answered without payment.
+    /// Asks what `request` would cost, and pays nothing. Of several offers it is the one that would be paid, or else
+    /// the first. `None` when the request was answered without payment.
     ///
     /// # Errors
-    /// When there is no answer, or none that could be paid by anyone.
+    /// When there is no answer, a failure, or no offer that could be read.
     pub async fn quote(&self, request: http::Request<Bytes>) -> Result<Option<Quoted>, Error> {
         let request = prepare(request)?;
-        let (answer, deadline) = self.unpaid(request.clone()).await?;
-        if answer.status() != http::StatusCode::PAYMENT_REQUIRED {
+        let (answer, _) = self.unpaid(request.clone()).await?;
+        let status = answer.status();
+        if status.is_success() {
             return Ok(None);
         }
-        for challenge in Challenge::parse_all(challenges(answer.headers())).into_iter().flatten() {
-            if let Ok((quote, refusal)) = self.policy.appraise(challenge, request.body(), now()) {
-                return Ok(Some(Quoted { quote, refusal }));
+        if status != http::StatusCode::PAYMENT_REQUIRED {
+            let body = read_failure(answer.into_body()).await;
+            return Err(Error::Unpaid(Failure::Status { status, body }));
+        }
+        let readable = Challenge::parse_all(challenges(answer.headers())).into_iter().flatten();
+        let offers =
+            readable.filter_map(|challenge| self.policy.appraise(challenge, request.body(), now()).ok());
+        let offers: Vec<_> = offers.map(|(quote, refusal)| Quoted { quote, refusal }).collect();
+        match offers.iter().find(|offer| offer.refusal.is_none()).or(offers.first()) {
+            Some(offer) => Ok(Some(offer.clone())),
+            None => {
+                let none =
+                    exchange(&request, &self.policy).answered(402, challenges(answer.headers()), now());
+                Err(self.not_paid(none.err().unwrap_or(NotPaid::NoChallenge), answer).await)
             }
         }
-        let reason = exchange(&request, &self.policy).answered(402, challenges(answer.headers()), now());
-        Err(self.not_paid(reason.err().unwrap_or(NotPaid::NoChallenge), (answer, deadline)).await)
     }
 
     async fn unpaid(&self, request: http::Request<Bytes>) -> Result<(http::Response<Body>, Deadline), Error> {
@@ -154,16 +186,19 @@ impl Client {
     }
 
     /// A refusal, with what the server's body says about it.
-    async fn not_paid(&self, reason: NotPaid, (answer, deadline): (http::Response<Body>, Deadline)) -> Error {
+    async fn not_paid(&self, reason: NotPaid, answer: http::Response<Body>) -> Error {
         tracing::info!(%reason, "not paid");
-        let body = deadline.read_start(answer.into_body(), FAILURE_LIMIT).await;
+        let body = read_failure(answer.into_body()).await;
         Error::NotPaid { reason, problem: Problem::parse(&body).map(Box::new) }
     }
 
     async fn sign(&self, approval: Approval, now: u64) -> Result<SignedPayment, Error> {
         let salt = random()?;
         let unsigned = approval.prepare(self.signer.address(), now, u64::from_ne_bytes(salt));
-        let signature = self.signer.sign(&unsigned).await.map_err(Error::Signer)?;
+        let signature = match Deadline::after(self.unpaid_timeout).limit(self.signer.sign(&unsigned)).await {
+            Ok(signature) => signature.map_err(Error::Signer)?,
+            Err(timeout) => return Err(Error::Signer(SignerError::new(timeout))),
+        };
         let payment = unsigned.signed(&signature);
         let span = tracing::Span::current();
         span.record("amount", payment.quote().amount.base_units());
@@ -173,29 +208,43 @@ impl Client {
         Ok(payment)
     }
 
-    async fn paid(&self, request: http::Request<Bytes>, payment: SignedPayment) -> Result<Response, Error> {
-        let record = Payment::signed(&payment);
-        let request = match with_credential(request, payment.credential()) {
-            Ok(request) => request,
-            Err(error) => {
-                let failure = Failure::Transport(TransportError::unsent(error));
-                return Err(Error::AfterSigning { payment: Box::new(record), failure });
-            }
+    /// The request with its credential, the payment recorded, and still in time.
+    fn ready(
+        &self,
+        request: http::Request<Bytes>,
+        payment: &SignedPayment,
+    ) -> Result<http::Request<Bytes>, Error> {
+        let record = Payment::signed(payment);
+        let unsent = |source: BoxError| {
+            let failure = Failure::Transport(TransportError::unsent(source));
+            Error::AfterSigning { payment: Box::new(record.clone()), failure }
         };
-        let deadline = Deadline::after(self.paid_timeout);
+        let request = with_credential(request, payment.credential()).map_err(|error| unsent(error.into()))?;
+        (self.record)(&record).map_err(unsent)?;
+        if payment.valid_before().is_some_and(|end| end <= now()) {
+            return Err(unsent("signing took so long that the payment can no longer happen".into()));
+        }
+        Ok(request)
+    }
+
+    async fn paid(
+        &self,
+        request: http::Request<Bytes>,
+        payment: SignedPayment,
+        deadline: Deadline,
+    ) -> Result<Response, Error> {
+        let record = Payment::signed(&payment);
         tracing::info!("sending the payment");
         let (record, failure) = match deadline.limit(self.transport.send(request)).await {
             Ok(Ok(answer)) => {
                 let status = answer.status();
-                let receipt = answer.headers().get("payment-receipt").map(HeaderValue::as_bytes);
+                let receipt = answer.headers().get(PAYMENT_RECEIPT).map(HeaderValue::as_bytes);
                 let record = record.sent(payment.answered(status.as_u16(), receipt));
                 tracing::info!(status = status.as_u16(), money = ?record.money(), "answered");
                 if status.is_success() {
                     return Ok(self.deliver(answer, deadline, Some(record)));
                 }
-                // Read only to pass on what the server says; where the money is does not depend on it.
-                let body = deadline.read_start(answer.into_body(), FAILURE_LIMIT).await;
-                (record, Failure::Status { status, body })
+                (record, Failure::Status { status, body: read_failure(answer.into_body()).await })
             }
             Ok(Err(error)) if !error.may_have_been_sent() => (record, Failure::Transport(error)),
             Ok(Err(error)) => (record.sent(Outcome::Unknown), Failure::Transport(error)),
@@ -211,7 +260,10 @@ impl Client {
         deadline: Deadline,
         payment: Option<Payment>,
     ) -> Response {
-        let (http::response::Parts { status, headers, .. }, body) = answer.into_parts();
+        let (http::response::Parts { status, mut headers, .. }, body) = answer.into_parts();
+        if let Some(receipt) = headers.get_mut(PAYMENT_RECEIPT) {
+            receipt.set_sensitive(true);
+        }
         Response { status, headers, body, payment: payment.map(Box::new), deadline, limit: self.body_limit }
     }
 }
@@ -224,6 +276,17 @@ impl fmt::Debug for Client {
             .field("payer", &payer)
             .field("policy", policy)
             .finish_non_exhaustive()
+    }
+}
+
+/// Whether an approval is still good when its signature is due. Nobody here broadcasts what would have to be pushed.
+fn payable(approval: &Approval, now: u64) -> Result<(), Refusal> {
+    match approval.challenge().expires_at() {
+        Some(expires_at) if expires_at <= now => Err(Refusal::Expired { expires_at, now }),
+        _ if approval.charge().modes() == Modes::Push && !approval.charge().amount().is_zero() => {
+            Err(Refusal::PushOnly)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -300,8 +363,9 @@ fn random() -> Result<[u8; 8], Error> {
     Ok(bytes)
 }
 
-/// Longest body of a failure that is read, in bytes.
-const FAILURE_LIMIT: usize = 64 * 1024;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+const PAYMENT_RECEIPT: HeaderName = HeaderName::from_static("payment-receipt");
 
 #[cfg(test)]
 mod tests {

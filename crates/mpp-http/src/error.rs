@@ -51,7 +51,7 @@ pub enum Money {
     NotMoved,
     /// A payment was sent. It may have been taken or may yet be; look it up on chain by its hash or memo.
     Unknown,
-    /// The payee took the payment.
+    /// The payee took the payment: it says so by a receipt, or by a success without one.
     Paid,
 }
 
@@ -80,17 +80,17 @@ pub enum Failure {
     #[error(transparent)]
     Transport(TransportError),
     /// Time ran out.
-    #[error("no complete answer within {} seconds", .after.as_secs())]
+    #[error("no complete answer within {after:?}")]
     Timeout {
         /// The limit.
         after: Duration,
     },
-    /// The paid request was answered with a failure or a redirect.
+    /// The answer is a failure, or a redirect.
     #[error("the server answered {status}{}", Said(Problem::parse(.body).as_ref()))]
     Status {
         /// Its status.
         status: StatusCode,
-        /// Its body, cut to 64 KiB.
+        /// The first 64 KiB of its body.
         body: Bytes,
     },
     /// The body is longer than is read.
@@ -120,7 +120,7 @@ impl fmt::Display for Stands<'_> {
             Money::NotMoved if amount.is_zero() => formatter.write_str("nothing was to be paid"),
             Money::NotMoved => formatter.write_str("a payment was signed but not sent, no money moved"),
             Money::Unknown => write!(formatter, "it is unknown whether {amount} dollars were paid"),
-            Money::Paid => write!(formatter, "{amount} dollars were paid, but the answer is lost"),
+            Money::Paid => write!(formatter, "{amount} dollars were paid, but the answer failed or is lost"),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The answer to a call, and the payment that was made for it.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -94,16 +95,14 @@ impl Payment {
     #[must_use]
     pub fn money(&self) -> Money {
         match self.outcome {
-            _ if !self.sent => Money::NotMoved,
+            _ if !self.sent || self.quote.amount.is_zero() => Money::NotMoved,
             Outcome::Unknown => Money::Unknown,
-            _ if self.quote.amount.is_zero() => Money::NotMoved,
             _ => Money::Paid,
         }
     }
 }
 
 /// The answer to a call: to the unpaid request when no payment was asked for, else to the paid one.
-#[derive(Debug)]
 pub struct Response {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -145,6 +144,16 @@ impl Response {
     }
 }
 
+impl fmt::Debug for Response {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Response")
+            .field("status", &self.status)
+            .field("payment", &self.payment)
+            .finish_non_exhaustive()
+    }
+}
+
 /// When a leg of a call is given up, body included.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
@@ -154,7 +163,8 @@ pub(crate) struct Deadline {
 
 impl Deadline {
     pub(crate) fn after(after: Duration) -> Self {
-        Deadline { until: Instant::now() + after, after }
+        let now = Instant::now();
+        Deadline { until: now.checked_add(after).unwrap_or(now + A_MONTH), after }
     }
 
     /// Waits for `work`, but not longer.
@@ -162,25 +172,34 @@ impl Deadline {
         tokio::time::timeout_at(self.until, work).await.map_err(|_| Failure::Timeout { after: self.after })
     }
 
-    /// Reads the first `limit` bytes of a body, or as many as arrive.
-    pub(crate) async fn read_start(self, mut body: Body, limit: usize) -> Bytes {
-        let mut start = BytesMut::new();
-        while let Ok(Some(Ok(frame))) = self.limit(body.frame()).await {
-            let Ok(data) = frame.into_data() else { continue };
-            start.extend(data.into_iter().take(limit - start.len()));
-            if start.len() == limit {
-                break;
-            }
-        }
-        start.freeze()
-    }
-
     /// Reads a body of at most `limit` bytes.
     pub(crate) async fn read(self, body: Body, limit: usize) -> Result<Bytes, Failure> {
-        match self.limit(Limited::new(body, limit).boxed_unsync().collect()).await? {
+        let body: Body = Box::pin(Limited::new(body, limit));
+        match self.limit(body.collect()).await? {
             Ok(whole) => Ok(whole.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => Err(Failure::TooLarge { limit }),
             Err(error) => Err(Failure::Transport(TransportError::maybe_sent(error))),
         }
     }
 }
+
+/// Reads what a failed answer says: its first bytes, for a few seconds. Nothing depends on it but a message.
+pub(crate) async fn read_failure(mut body: Body) -> Bytes {
+    let deadline = Deadline::after(FAILURE_PATIENCE);
+    let mut start = BytesMut::new();
+    while let Ok(Some(Ok(frame))) = deadline.limit(body.frame()).await {
+        let Ok(data) = frame.into_data() else { continue };
+        start.extend(data.into_iter().take(FAILURE_LIMIT - start.len()));
+        if start.len() == FAILURE_LIMIT {
+            break;
+        }
+    }
+    start.freeze()
+}
+
+/// Longest body of a failure that is read, in bytes.
+const FAILURE_LIMIT: usize = 64 * 1024;
+/// Longest wait for it.
+const FAILURE_PATIENCE: Duration = Duration::from_secs(5);
+/// In place of a time limit beyond what the clock can say.
+const A_MONTH: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -5,13 +5,12 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use http_body_util::combinators::UnsyncBoxBody;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A response body as it arrives.
-pub type Body = UnsyncBoxBody<Bytes, BoxError>;
+pub type Body = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>;
 
 /// A response to come: its head has arrived, its body may not have.
 pub type SendFuture<'a> =
@@ -27,7 +26,7 @@ pub trait Transport: Send + Sync {
 
 /// A request that got no response.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", if *.sent { "the connection broke before the response" } else { "could not connect" })]
+#[error("{}", if *.sent { "the connection broke before the response" } else { "the request could not be sent" })]
 pub struct TransportError {
     sent: bool,
     source: BoxError,
@@ -55,21 +54,26 @@ impl TransportError {
 /// proxies, compression or retries.
 #[derive(Clone, Debug, Default)]
 pub struct ReqwestTransport {
-    /// Set up by the first request.
-    client: OnceLock<reqwest::Client>,
+    /// Set up by the first request over TLS.
+    secure: OnceLock<reqwest::Client>,
+    /// Set up by the first request in the clear, which trusts nobody's certificates and needs none.
+    plain: OnceLock<reqwest::Client>,
 }
 
 impl ReqwestTransport {
-    fn client(&self) -> Result<&reqwest::Client, TransportError> {
-        if let Some(client) = self.client.get() {
+    fn client(&self, request: &reqwest::Request) -> Result<&reqwest::Client, TransportError> {
+        let secure = request.url().scheme() == "https";
+        let slot = if secure { &self.secure } else { &self.plain };
+        if let Some(client) = slot.get() {
             return Ok(client);
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .and_then(|builder| builder.with_platform_verifier())
-            .map_err(TransportError::unsent)?
-            .with_no_client_auth();
+        let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let tls = match secure {
+            true => tls.and_then(|tls| tls.with_platform_verifier()),
+            false => tls.map(|tls| tls.with_root_certificates(rustls::RootCertStore::empty())),
+        };
+        let mut tls = tls.map_err(TransportError::unsent)?.with_no_client_auth();
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
@@ -80,7 +84,7 @@ impl ReqwestTransport {
             .user_agent(concat!("mpp-http/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(TransportError::unsent)?;
-        Ok(self.client.get_or_init(|| client))
+        Ok(slot.get_or_init(|| client))
     }
 }
 
@@ -88,12 +92,13 @@ impl Transport for ReqwestTransport {
     fn send(&self, request: http::Request<Bytes>) -> SendFuture<'_> {
         Box::pin(async move {
             let request = reqwest::Request::try_from(request).map_err(TransportError::unsent)?;
-            let response = self.client()?.execute(request).await.map_err(|error| {
+            let client = self.client(&request)?;
+            let response = client.execute(request).await.map_err(|error| {
                 let sent = !(error.is_connect() || error.is_builder());
                 TransportError { sent, source: error.without_url().into() }
             })?;
             let response: http::Response<reqwest::Body> = response.into();
-            Ok(response.map(|body| body.map_err(BoxError::from).boxed_unsync()))
+            Ok(response.map(|body| -> Body { Box::pin(body.map_err(BoxError::from)) }))
         })
     }
 }

@@ -1,5 +1,5 @@
-//! The `tempo` payment method: from an [`Approval`](crate::Approval) to signed bytes, and from a payer's bytes back to what they pay
-//! (draft-tempo-charge-00). No RPC is needed to pay: the nonce expires, gas is static, fees have a fixed ceiling.
+//! The `tempo` payment method: from an [`Approval`](crate::Approval) to signed bytes, and from a payer's bytes back to
+//! what they pay (draft-tempo-charge-00). No RPC is needed to pay: the nonce expires, gas is static, fees have a fixed ceiling.
 
 mod call;
 mod memo;
@@ -71,7 +71,6 @@ impl Fees {
     /// The most its payer can lose in fees for that many transfers, in base units of the fee token, rounded up.
     #[must_use]
     pub fn ceiling(&self, transfers: usize) -> Amount {
-        let attodollars = u128::from(self.gas_limit(transfers, false)).saturating_mul(self.max_fee_per_gas);
-        Amount::from_base_units(attodollars.div_ceil(1_000_000_000_000))
+        transaction::fee_ceiling(self.gas_limit(transfers, false), self.max_fee_per_gas)
     }
 }

@@ -6,6 +6,7 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_rlp::{Decodable, EMPTY_LIST_CODE, EMPTY_STRING_CODE, Encodable, Header};
 
 use super::signer::Signature;
+use crate::amount::Amount;
 
 /// An unsigned Tempo transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,12 @@ pub struct SignedTransaction {
 }
 
 impl Transaction {
+    /// The most its fee can be, in base units of the fee token, rounded up.
+    #[must_use]
+    pub fn fee_ceiling(&self) -> Amount {
+        fee_ceiling(self.gas_limit, self.max_fee_per_gas)
+    }
+
     /// What the sender signs: keccak256 of 0x76 and the fields, without a sponsor's token.
     #[must_use]
     pub fn signing_hash(&self) -> B256 {
@@ -162,16 +169,22 @@ impl std::fmt::Debug for SignedTransaction {
     }
 }
 
+/// Gas at its highest price, in base units, rounded up.
+pub(super) fn fee_ceiling(gas_limit: u64, max_fee_per_gas: u128) -> Amount {
+    let attodollars = u128::from(gas_limit).saturating_mul(max_fee_per_gas);
+    Amount::from_base_units(attodollars.div_ceil(1_000_000_000_000))
+}
+
 /// Reads the list in the order it is written; the sender's address is there only in an envelope.
 fn decode_fields(raw: &[u8]) -> Result<(Transaction, Signature, Option<Address>), TransactionError> {
-    let (kind, mut rest) = raw.split_first().ok_or(TransactionError::Field("the type"))?;
+    let (kind, mut rest) = raw.split_first().ok_or(TransactionError::Field("type"))?;
     if ![TYPE, ENVELOPE_TYPE].contains(kind) {
         return Err(TransactionError::Type { found: *kind });
     }
     let rest = &mut rest;
-    let mut list = Header::decode_bytes(rest, true).map_err(|_| TransactionError::Field("the list"))?;
+    let mut list = Header::decode_bytes(rest, true).map_err(|_| TransactionError::Field("list"))?;
     if !rest.is_empty() {
-        return Err(TransactionError::Field("the end"));
+        return Err(TransactionError::Field("end"));
     }
     let fields = &mut list;
     let chain_id = number(fields, "chain_id")?;
@@ -209,7 +222,7 @@ fn decode_fields(raw: &[u8]) -> Result<(Transaction, Signature, Option<Address>)
         return Err(TransactionError::Signature);
     }
     if !fields.is_empty() {
-        return Err(TransactionError::Field("the end of the list"));
+        return Err(TransactionError::Field("end"));
     }
     let transaction = Transaction {
         chain_id,
@@ -306,7 +319,7 @@ pub enum TransactionError {
         found: u8,
     },
     /// A field that is not canonical RLP, out of range, or not empty where a payment has no use for it.
-    #[error("{0} of the transaction is not as a payment has it")]
+    #[error("the transaction's {0} is not as a payment has it")]
     Field(&'static str),
     /// The signature is not a secp256k1 signature of 65 bytes with a low s, or recovers no address.
     #[error("the signature is not a secp256k1 signature of this transaction")]

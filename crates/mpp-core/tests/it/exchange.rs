@@ -106,11 +106,11 @@ fn a_no_of_the_hook_ends_it() {
 #[test]
 fn a_credential_never_replaces_the_requests_own_authorization() {
     let policy = policy();
-    let authorized = Exchange { has_authorization: true, ..get(&policy) };
-    let refused = authorized.answered(402, [field("a", "1")], NOW).map(drop);
+    let authorized = || Exchange { has_authorization: true, ..get(&policy) };
+    let refused = authorized().answered(402, [field("a", "1")], NOW).map(drop);
     assert_eq!(refused, Err(NotPaid::Refused(vec![Reason::AuthorizationInUse])));
     let other = field("b", "1") + ", header=\"payment-authorization\"";
-    let approval = approved(authorized.answered(402, [field("a", "1"), other], NOW));
+    let approval = approved(authorized().answered(402, [field("a", "1"), other], NOW));
     assert_eq!(approval.challenge().credential_header(), "Payment-Authorization");
 }
 

@@ -223,10 +223,10 @@ fn rlp_that_is_not_canonical_is_refused() {
     let transaction = honest(challenge(&charge()));
     let good = raw::signed(&transaction);
     let decode = |raw: &[u8]| SignedTransaction::decode(raw).map(drop);
-    assert_eq!(decode(&[]), Err(TransactionError::Field("the type")));
+    assert_eq!(decode(&[]), Err(TransactionError::Field("type")));
     assert_eq!(decode(&[0x02, 0xc0]), Err(TransactionError::Type { found: 2 }));
-    assert_eq!(decode(&[&good[..], &[0]].concat()), Err(TransactionError::Field("the end")));
-    assert_eq!(decode(&good[..good.len() - 1]), Err(TransactionError::Field("the list")));
+    assert_eq!(decode(&[&good[..], &[0]].concat()), Err(TransactionError::Field("end")));
+    assert_eq!(decode(&good[..good.len() - 1]), Err(TransactionError::Field("list")));
     assert_eq!(
         decode(&vec![0x76; 8 * 1024 + 1]),
         Err(TransactionError::TooLong { length: 8193, limit: 8192 })
@@ -247,7 +247,7 @@ fn rlp_that_is_not_canonical_is_refused() {
         fields[at] = honest;
     }
     let more = typed(0x76, &[&fields[..], &[item(&signature[..]), vec![0x80]]].concat());
-    assert_eq!(decode(&more), Err(TransactionError::Field("the end of the list")));
+    assert_eq!(decode(&more), Err(TransactionError::Field("end")));
     let to = item(mpp_core::tempo::PATH_USD.as_slice());
     let transfer = list(&[to.clone(), vec![0x80], vec![0x80]]);
     for (calls, name) in [

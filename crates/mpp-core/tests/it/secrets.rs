@@ -173,25 +173,21 @@ fn malformed_credentials_and_receipts_are_not_quoted_in_errors() {
 fn what_a_server_says_cannot_steer_a_terminal() {
     let request = base64url(&charge());
     let described = |text: &str| header(&[&parameters(&request)[..], &[("description", text)]].concat());
-    // Right-to-left override, zero-width space: no control characters, but not harmless in a terminal either.
-    let free = parse(&described("free\u{202e}\u{200b}"));
-    let quote = policy().approve(free, b"", NOW).expect("approved").quote().to_string();
-    assert!(quote.ends_with(r"says       free\u{202e}\u{200b}"), "{quote}");
+    let quote = |text: &str| {
+        let challenge = parse(&described(text));
+        policy().approve(challenge, b"", NOW).expect("approved").quote().to_string()
+    };
+    // No control characters, these: a right-to-left override, and a separator of lines.
+    let shown = quote("free\u{202e}\u{2028}price $0");
+    assert_eq!(shown.lines().last(), Some("says       freeprice $0"));
+    assert_eq!(quote(&"x".repeat(10_000)).len(), quote("").len() + 200);
     let problem = json!({ "title": "\u{1b}[2Jgone", "detail": "x".repeat(10_000) }).to_string();
     let shown = Problem::parse(problem.as_bytes()).expect("a problem").to_string();
-    assert!(shown.starts_with("[2Jgone: x") && shown.len() < 500, "{shown}");
-    let refused: NotPaid = {
-        let challenge = challenge(&charge());
-        let policy = policy().realms(["elsewhere"]);
-        let field = challenge.encode().replace("api.example.com", r"\u202eapi");
-        let exchange = Exchange {
-            method: "GET",
-            body: Some(b""),
-            secure: true,
-            has_authorization: false,
-            policy: &policy,
-        };
-        exchange.answered(402, [field], NOW).map(drop).expect_err("refused")
-    };
-    assert!(refused.to_string().contains(r#"realm "\u{202e}api""#), "{refused}");
+    assert!(shown.starts_with(" [2Jgone: x") && shown.len() < 500, "{shown}");
+    let policy = policy().realms(["elsewhere"]);
+    let field = challenge(&charge()).encode().replace("api.example.com", r"\u202eapi");
+    let exchange =
+        Exchange { method: "GET", body: Some(b""), secure: true, has_authorization: false, policy: &policy };
+    let refused: NotPaid = exchange.answered(402, [field], NOW).map(drop).expect_err("refused");
+    assert!(refused.to_string().contains(r#"realm "api""#), "{refused}");
 }
