@@ -3,8 +3,9 @@
 //! Linear in the length of the value. A challenge that is malformed is reported with the offset of the fault, and
 //! parsing resumes at the next challenge of the list.
 //!
-//! Deviations from RFC 9110, all seen deployed: parameters separated by spaces alone are accepted, and `\uXXXX`
-//! inside a quoted-string is the UTF-16 code unit XXXX. Control characters and bytes that are not UTF-8 are refused.
+//! Deviations from RFC 9110, all seen deployed: parameters and challenges separated by spaces alone are accepted, and
+//! `\uXXXX` inside a quoted-string is the UTF-16 code unit XXXX. Control characters and bytes that are not UTF-8 are
+//! refused.
 
 use std::borrow::Cow;
 
