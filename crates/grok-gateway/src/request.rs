@@ -20,7 +20,7 @@ impl CodeExecution {
             Refusal::bad_request("invalid_json", format!("the body is not JSON: {error}"))
         })?;
         let model = body.get("model").and_then(Value::as_str).unwrap_or_default();
-        if !model.starts_with(FAMILY) {
+        if !in_family(model) {
             let message = format!("model must name one of the {FAMILY} family, such as {FAMILY}.3");
             return Err(Refusal::bad_request("invalid_model", message));
         }
@@ -58,6 +58,11 @@ impl CodeExecution {
         let units = prompt.saturating_add(answer).saturating_mul(115) / (100 * 100);
         Amount::from_base_units(units.max(FLOOR))
     }
+}
+
+/// Whether the id is `grok-4` itself or a version or variant of it; `grok-40` would be another family.
+fn in_family(model: &str) -> bool {
+    model.strip_prefix(FAMILY).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
 }
 
 /// About four bytes of the messages' JSON to a token, rounded up.
@@ -122,6 +127,7 @@ mod tests {
         // floor((101·2 + 4096·6)·1.15)
         assert_eq!(price(json!({"model": "grok-4.6"})), 28_494);
         assert_eq!(price(json!({"model": "grok-4-of-tomorrow"})), 28_494);
+        assert_eq!(price(json!({"model": "grok-4"})), 28_494);
         // floor((101·1.25 + 512·2.5)·1.15)
         assert_eq!(price(json!({"max_tokens": 512, "model": "grok-4-0709"})), 1617);
         assert_eq!(price(json!({"max_tokens": 1})), 1000, "the floor");

@@ -8,7 +8,8 @@ use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::routing::{get, post};
-use mpp_gate::{Cost, Gate, Payee, Settle};
+use mpp_gate::settle::Settle;
+use mpp_gate::{Cost, Gate, NoRandomness, Payee};
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, Refusal};
@@ -24,15 +25,20 @@ pub(crate) trait Upstream: Send + Sync + 'static {
 }
 
 /// The gateway: `POST /grok/code-execution` for money, `GET /health` for nothing.
-pub(crate) fn router<U: Upstream>(payee: Payee, settle: impl Settle + 'static, upstream: U) -> Router {
+pub(crate) fn router<U: Upstream>(
+    payee: Payee,
+    settle: impl Settle + 'static,
+    upstream: U,
+) -> Result<Router, NoRandomness> {
     let upstream = Arc::new(upstream);
     let checker = Arc::clone(&upstream);
-    let gate = Gate::new(payee, settle, move |_: &Parts, body: &Bytes| cost(checker.as_ref(), body));
-    Router::new()
+    let gate = Gate::new(payee, settle, move |_: &Parts, body: &Bytes| cost(checker.as_ref(), body))?;
+    let router = Router::new()
         .route("/grok/code-execution", post(answer::<U>).route_layer(gate).fallback(wrong_method))
         .route("/health", get(health).fallback(wrong_method))
         .fallback(not_found)
-        .with_state(upstream)
+        .with_state(upstream);
+    Ok(router)
 }
 
 fn cost(upstream: &impl Upstream, body: &[u8]) -> Cost {

@@ -3,11 +3,14 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use std::net::TcpListener;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use alloy_primitives::{Address, address};
+use axum::Router;
+use axum::routing::post;
 use grok_gateway::sandbox::{Sandbox, SandboxError, SandboxOptions};
 use mpp_core::tempo::{Fees, LocalSigner, SignedPayment};
 use mpp_core::{Amount, Challenge, ChargeRequest, Policy, Receipt};
@@ -188,6 +191,31 @@ async fn many_payments_at_once_from_one_key_are_all_answered() {
 }
 
 #[tokio::test]
+async fn four_programs_run_at_once_and_the_others_wait() {
+    let (_sandbox, payer) = open().await;
+    let program = "import time\nbegin = time.monotonic()\ntime.sleep(0.3)\nprint(begin, time.monotonic())";
+    let sends: Vec<_> = (0..12)
+        .map(|number| {
+            let (payer, body) = (payer.clone(), ask(&format!("```\n{program}\n# {number}\n```")));
+            tokio::spawn(async move {
+                let (_, credential) = payer.payment(&body).await;
+                let answer = payer.post(&body, Some(&credential)).await.json();
+                let text = answer["data"]["output"][1]["content"][0]["text"].as_str().unwrap();
+                let (begin, end) = text.split_once(' ').unwrap();
+                begin.parse::<f64>().unwrap()..end.parse::<f64>().unwrap()
+            })
+        })
+        .collect();
+    let mut runs = Vec::new();
+    for send in sends {
+        runs.push(send.await.unwrap());
+    }
+    let beside = |run: &Range<f64>| runs.iter().filter(|other| other.contains(&run.start)).count();
+    let most = runs.iter().map(beside).max();
+    assert!(most <= Some(4), "{most:?} at once: {runs:?}");
+}
+
+#[tokio::test]
 async fn a_bad_request_is_refused_before_any_payment() {
     let (_sandbox, payer) = open().await;
     let message = json!([{"role": "user", "content": "`print(1)`"}]);
@@ -201,6 +229,8 @@ async fn a_bad_request_is_refused_before_any_payment() {
         ("{".to_owned(), "invalid_json"),
         ("[]".to_owned(), "invalid_model"),
         (with(json!({"model": "grok-3"})), "invalid_model"),
+        (with(json!({"model": "grok-40"})), "invalid_model"),
+        (with(json!({"model": "grok-4o"})), "invalid_model"),
         (with(json!({"model": 4})), "invalid_model"),
         (with(json!({"messages": []})), "invalid_messages"),
         (with(json!({"messages": "hello"})), "invalid_messages"),
@@ -305,6 +335,25 @@ async fn what_cannot_start_says_why() {
     let python = Some("/nowhere/python3".into());
     let error = start(SandboxOptions { python, ..SandboxOptions::default() }).await;
     assert!(matches!(error, SandboxError::Python(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_node_of_a_chain_with_real_money_is_refused() {
+    for (chain_id, refused) in [(4217_u64, true), (42431, true), (31337, false), (1337, false)] {
+        let answer = json!({"jsonrpc": "2.0", "id": 1, "result": format!("{chain_id:#x}")}).to_string();
+        let node = Router::new().route("/", post(|| async { answer }));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, node).await });
+        match Sandbox::start(SandboxOptions { rpc: Some(url), ..SandboxOptions::default() }).await {
+            Ok(sandbox) => assert_eq!((refused, sandbox.chain_id()), (false, chain_id)),
+            Err(error) => {
+                assert!(refused && matches!(error, SandboxError::RealMoney { .. }), "{chain_id}: {error}");
+                let words = format!("the node is on chain {chain_id}, where money may be real; ");
+                assert!(error.to_string().starts_with(&words), "{error}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -3,12 +3,11 @@
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
-use http_body_util::Full;
 use mpp_core::{Challenge, Problem};
 use serde_json::{Map, Value};
 
 /// Boxed, as it is bigger than what it stands beside in a `Result`.
-pub(crate) type Answer = Box<Response<Full<Bytes>>>;
+pub(crate) type Answer = Box<Response<Bytes>>;
 
 /// A problem of the drafts, and the challenge to pay instead.
 pub(crate) fn challenge(problem: &Problem, challenge: &Challenge) -> Answer {
@@ -68,7 +67,7 @@ fn details<'a>(status: StatusCode, members: impl IntoIterator<Item = (&'a str, &
 }
 
 fn json_answer(status: StatusCode, body: Vec<u8>) -> Answer {
-    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    let mut answer = Response::new(Bytes::from(body));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

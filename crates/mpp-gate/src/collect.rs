@@ -46,7 +46,7 @@ impl Gate {
             Ok(false) => return Err(refuse(ProblemType::InvalidChallenge, "this payment was used before")),
             Err(error) => {
                 tracing::error!(error = answer::chain(&error), "nothing can be sold");
-                return Err(answer::unavailable(&error.to_string()));
+                return Err(answer::unavailable(&format!("{error}; nothing was paid")));
             }
         }
         let Some(payment) = payment else { return Ok(Receipt::new(challenge.id(), checked_at, None)) };

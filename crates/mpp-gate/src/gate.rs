@@ -10,18 +10,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderName, HeaderValue};
-use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use mpp_core::error::CredentialError;
 use mpp_core::{Credential, Receipt};
 use tower::{Layer, Service};
 
 use crate::answer::{self, Answer};
+use crate::body::Body;
 use crate::price::{Cost, Price};
 use crate::replay::{MemoryReplays, ReplayStore};
 use crate::settle::Settle;
-use crate::terms::{Payee, Terms};
+use crate::terms::{NoRandomness, Payee, Secret, Terms};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -31,6 +31,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone)]
 pub struct Gate {
     pub(crate) payee: Arc<Payee>,
+    pub(crate) secret: Arc<Secret>,
     pub(crate) settle: Arc<dyn Settle>,
     price: Arc<dyn Price>,
     pub(crate) replays: Arc<dyn ReplayStore>,
@@ -41,16 +42,37 @@ pub struct Gate {
 impl Gate {
     /// A gate at which `payee` is paid what `price` says, by payments that `settle` makes happen.
     ///
-    /// Challenges are good for 5 minutes, claims are kept in memory, and bodies may take 1 MiB.
-    pub fn new(payee: Payee, settle: impl Settle + 'static, price: impl Price + 'static) -> Self {
-        Gate {
+    /// Challenges are good for 5 minutes and for this gate only, which remembers in memory what was paid; bodies may
+    /// take 1 MiB.
+    ///
+    /// # Errors
+    /// When the operating system has no random numbers for a secret.
+    pub fn new(
+        payee: Payee,
+        settle: impl Settle + 'static,
+        price: impl Price + 'static,
+    ) -> Result<Self, NoRandomness> {
+        Ok(Gate {
             payee: Arc::new(payee),
+            secret: Arc::new(Secret::random()?),
             settle: Arc::new(settle),
             price: Arc::new(price),
             replays: Arc::new(MemoryReplays::default()),
             validity: Duration::from_secs(300),
             body_limit: 1024 * 1024,
-        }
+        })
+    }
+
+    /// Takes challenges of other processes too, earlier ones and those beside this one: `secret` binds them, and `store`
+    /// remembers for all of them what was paid.
+    ///
+    /// The two are kept or lost together. A secret that outlives its store lets every payment of the last minutes buy
+    /// again.
+    #[must_use]
+    pub fn durable(mut self, secret: Secret, store: impl ReplayStore + 'static) -> Self {
+        self.secret = Arc::new(secret);
+        self.replays = Arc::new(store);
+        self
     }
 
     /// How long a challenge can be paid, in whole seconds.
@@ -67,22 +89,15 @@ impl Gate {
         self
     }
 
-    /// Where claims are kept.
-    #[must_use]
-    pub fn replays(mut self, store: impl ReplayStore + 'static) -> Self {
-        self.replays = Arc::new(store);
-        self
-    }
-
-    async fn serve<S, B, R>(&self, request: Request<B>, mut service: S) -> Response<Either<Full<Bytes>, R>>
+    async fn serve<S, B, R>(&self, request: Request<B>, mut service: S) -> Response<Body>
     where
-        S: Service<Request<Full<Bytes>>, Response = Response<R>, Error = Infallible>,
+        S: Service<Request<Body>, Response = Response<R>, Error = Infallible>,
         B: http_body::Body,
         B::Error: Into<BoxError>,
-        R: http_body::Body<Data = Bytes>,
+        R: http_body::Body<Data = Bytes> + Send + 'static,
         R::Error: Into<BoxError>,
     {
-        let own = |answer: Answer| answer.map(Either::Left);
+        let own = |answer: Answer| answer.map(Body::whole);
 
         // 1. The whole body: the price may depend on it, and the challenge is bound to it.
         let (mut parts, body) = request.into_parts();
@@ -96,14 +111,14 @@ impl Gate {
         // 2. The price, before any talk of payment: a request that would fail is never charged.
         let (amount, description) = match self.price.cost(&parts, &body) {
             Cost::Free => {
-                let Ok(response) = service.call(rebuild(parts, body)).await;
-                return response.map(Either::Right);
+                let Ok(response) = service.call(Request::from_parts(parts, Body::whole(body))).await;
+                return response.map(Body::of);
             }
-            Cost::Refused(answer) => return answer.map(|body| Either::Left(Full::new(body))),
+            Cost::Refused(answer) => return own(answer),
             Cost::Charge { amount, description } => (amount, description),
         };
         let price = (amount, description.as_deref());
-        let terms = Terms::new(&self.payee, self.settle.chain_id(), price, &parts, &body);
+        let terms = Terms::new(self, price, &parts, &body);
 
         // 3. The money. Up to here nothing has been changed anywhere.
         let receipt = match self.collect(&terms, credentials).await {
@@ -112,7 +127,7 @@ impl Gate {
         };
 
         // 4. What was paid for.
-        let Ok(mut response) = service.call(rebuild(parts, body)).await;
+        let Ok(mut response) = service.call(Request::from_parts(parts, Body::whole(body))).await;
         if response.status().is_client_error() || response.status().is_server_error() {
             return own(failed(response, &receipt).await);
         }
@@ -122,8 +137,10 @@ impl Gate {
             value.set_sensitive(true);
             response.headers_mut().insert(PAYMENT_RECEIPT, value);
         }
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private"));
-        response.map(Either::Right)
+        if !is_private(response.headers()) {
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+        }
+        response.map(Body::of)
     }
 
     async fn read<B>(&self, body: B) -> Result<Bytes, Answer>
@@ -134,10 +151,14 @@ impl Gate {
         match Limited::new(body, self.body_limit).collect().await {
             Ok(body) => Ok(body.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => {
-                let detail = format!("the body takes more than {} bytes", self.body_limit);
+                let detail =
+                    format!("the body takes more than {} bytes; send a smaller one", self.body_limit);
                 Err(answer::plain(StatusCode::PAYLOAD_TOO_LARGE, &detail))
             }
-            Err(_) => Err(answer::plain(StatusCode::BAD_REQUEST, "the body ended before its end")),
+            Err(_) => {
+                let detail = "the body ended before its end; send the request again";
+                Err(answer::plain(StatusCode::BAD_REQUEST, detail))
+            }
         }
     }
 }
@@ -171,7 +192,7 @@ pub struct Gated<S> {
 /// The service behind must not fail but by its answers, so that a payer always learns what became of his payment.
 impl<S, B, R> Service<Request<B>> for Gated<S>
 where
-    S: Service<Request<Full<Bytes>>, Response = Response<R>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Body>, Response = Response<R>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     B: http_body::Body + Send + 'static,
     B::Data: Send,
@@ -179,7 +200,7 @@ where
     R: http_body::Body<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {
-    type Response = Response<Either<Full<Bytes>, R>>;
+    type Response = Response<Body>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
@@ -212,8 +233,11 @@ fn take_credentials(headers: &mut HeaderMap) -> Vec<Result<Credential, Credentia
     found
 }
 
-fn rebuild(parts: Parts, body: Bytes) -> Request<Full<Bytes>> {
-    Request::from_parts(parts, Full::new(body))
+/// Whether the service itself keeps shared caches from storing its answer (RFC 9111 §5.2.2).
+fn is_private(headers: &HeaderMap) -> bool {
+    let fields = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    let mut directives = fields.flat_map(|field| field.split(',')).map(str::trim);
+    directives.any(|name| name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("private"))
 }
 
 /// The answer when the service failed after the payment: its status and words, and that the money is gone. There is no

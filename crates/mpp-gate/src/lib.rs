@@ -7,18 +7,17 @@
 //! ```no_run
 //! use axum::{Router, routing::get};
 //! use mpp_core::tempo;
-//! use mpp_gate::{Cost, Gate, Payee, RpcSettlement, Secret};
+//! use mpp_gate::{Cost, Gate, Payee, RpcSettlement};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let payee = Payee {
 //!     realm: "weather.example".to_owned(),
 //!     currency: tempo::PATH_USD,
 //!     recipient: "0x060b0fB0Be9d90557577B3AEE480711067149Ff0".parse()?,
-//!     secret: Secret::random()?,
 //! };
 //! let node = RpcSettlement::connect("https://rpc.tempo.xyz").await?;
 //! let price = "0.006".parse()?;
-//! let gate = Gate::new(payee, node, move |_: &_, _: &_| Cost::Charge { amount: price, description: None });
+//! let gate = Gate::new(payee, node, move |_: &_, _: &_| Cost::Charge { amount: price, description: None })?;
 //! let shop: Router = Router::new().route("/weather", get(|| async { "sunny" }).route_layer(gate));
 //! # Ok(())
 //! # }
@@ -29,7 +28,8 @@
 //! pays the fee, and a charge of nothing is answered by a proof.
 //!
 //! What is not here yet: a payment that was taken while the service failed is answered by a problem that says so, and is
-//! not refunded; the same goes for a payer who hangs up meanwhile. Claims are lost with the process.
+//! not refunded; the same goes for a payer who hangs up meanwhile. Challenges are forgotten with the process, and with
+//! them what was paid, unless [`Gate::durable`] is told where to keep both.
 //!
 //! Serve it over TLS, or behind something that does: the drafts forbid challenges in the clear.
 
@@ -50,9 +50,10 @@ pub mod replay;
 
 mod answer;
 
+mod body;
+
+pub use body::Body;
 pub use gate::{Gate, Gated};
 pub use price::{Cost, Price};
-pub use replay::{MemoryReplays, ReplayStore};
 pub use rpc::{RpcError, RpcSettlement};
-pub use settle::Settle;
 pub use terms::{NoRandomness, Payee, Secret};

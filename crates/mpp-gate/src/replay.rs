@@ -1,7 +1,6 @@
 //! What was paid with before: every challenge and every transaction is taken once, whoever asks at the same time.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
@@ -19,7 +18,8 @@ pub struct Claim {
     pub expires_at: u64,
 }
 
-/// Remembers claims. An implementation that several instances share must be as atomic between them as within one.
+/// Remembers claims, for longer than a process lives. An implementation that several instances share must be as atomic
+/// between them as within one.
 pub trait ReplayStore: Send + Sync {
     /// Takes the challenge and the transaction, both or neither; `false` when either was taken before. `now` is in Unix
     /// seconds.
@@ -44,10 +44,10 @@ impl StoreError {
     }
 }
 
-/// Claims in this process's memory, for a payee that is one process and has a [`Secret`](crate::Secret) of its own.
-/// They are dropped once their challenges have expired.
+/// Claims in this process's memory, for a gate whose secret is lost with them. They are dropped once their challenges
+/// have expired.
 #[derive(Default)]
-pub struct MemoryReplays {
+pub(crate) struct MemoryReplays {
     claims: Mutex<Claims>,
 }
 
@@ -99,12 +99,6 @@ impl ReplayStore for MemoryReplays {
             claims.taken.remove(&key);
         }
         Box::pin(std::future::ready(Ok(())))
-    }
-}
-
-impl fmt::Debug for MemoryReplays {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("MemoryReplays").finish_non_exhaustive()
     }
 }
 

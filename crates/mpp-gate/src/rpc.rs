@@ -1,7 +1,8 @@
-//! Settlement by a Tempo node: raw transactions in, mined ones out, over JSON-RPC. What a node says no to has not
-//! happened; what it does not answer may have.
+//! Settlement by a Tempo node: raw transactions in, mined ones out, over JSON-RPC. Only what a node surely did not take
+//! has not happened; whatever else it says, or does not say, the transaction's receipt decides, if there is one.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,10 +27,16 @@ impl RpcSettlement {
     /// Asks the node at `url` which chain it is on. Proxies and redirects are not used.
     ///
     /// # Errors
-    /// When the URL is none, or the node does not answer as one.
+    /// When the URL is none, or cleartext to another machine, or the node does not answer as one.
     pub async fn connect(url: &str) -> Result<Self, RpcError> {
-        let url = Url::parse(url).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
-        let mut node = RpcSettlement { client: client()?, url: url.ok_or(RpcError::Url)?, chain_id: 0 };
+        let url = Url::parse(url).map_err(|_| RpcError::Url)?;
+        match url.scheme() {
+            "https" => {}
+            "http" if is_loopback(&url) => {}
+            "http" => return Err(RpcError::Cleartext),
+            _ => return Err(RpcError::Url),
+        }
+        let mut node = RpcSettlement { client: client()?, url, chain_id: 0 };
         let answer = node.call("eth_chainId", json!([])).await?;
         let digits = answer.as_str().and_then(|text| text.strip_prefix("0x"));
         let chain_id = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
@@ -45,6 +52,10 @@ impl RpcSettlement {
             let source = error.without_url().into();
             if unsent { RpcError::Unreachable(source) } else { RpcError::Exchange(source) }
         })?;
+        let status = response.status().as_u16();
+        if TURNED_AWAY.contains(&status) {
+            return Err(RpcError::Turned { status });
+        }
         let mut body = Vec::new();
         let broken = |error: reqwest::Error| RpcError::Exchange(error.without_url().into());
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
@@ -54,26 +65,25 @@ impl RpcSettlement {
             }
         }
         let mut answer: Value = serde_json::from_slice(&body).unwrap_or_default();
-        if let Some(error) = answer.get("error") {
+        if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
             let code = error.get("code").and_then(Value::as_i64).unwrap_or_default();
             let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
             let message = message.chars().filter(|letter| !letter.is_control()).take(MAX_MESSAGE).collect();
             return Err(RpcError::Node { code, message });
         }
-        match answer.get_mut("result") {
-            Some(result) => Ok(result.take()),
-            None if response.status().is_client_error() => {
-                Err(RpcError::Turned { status: response.status().as_u16() })
-            }
-            None => Err(RpcError::Answer("no JSON-RPC")),
-        }
+        answer.get_mut("result").map(Value::take).ok_or(RpcError::Answer("no JSON-RPC"))
     }
 
     async fn broadcast(&self, payment: &Payment) -> Result<(), SettleError> {
         let raw = alloy_primitives::hex::encode_prefixed(payment.signed.raw());
-        match self.call("eth_sendRawTransactionSync", json!([raw])).await {
+        let sent = match self.call("eth_sendRawTransactionSync", json!([raw])).await {
             Ok(receipt) => judge(&receipt, payment),
             Err(error) => Err(error.into()),
+        };
+        let Err(SettleError::Unknown { .. }) = sent else { return sent };
+        match self.call("eth_getTransactionReceipt", json!([payment.hash.to_string()])).await {
+            Ok(receipt) if !receipt.is_null() => judge(&receipt, payment),
+            _ => sent,
         }
     }
 }
@@ -108,6 +118,12 @@ fn judge(receipt: &Value, payment: &Payment) -> Result<(), SettleError> {
     }
 }
 
+/// Whether nobody but this machine sees what is said: with anybody in between, an answer proves nothing.
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host.parse::<IpAddr>().map_or(host == "localhost", |address| address.is_loopback())
+}
+
 fn client() -> Result<reqwest::Client, RpcError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
@@ -137,19 +153,26 @@ const MAX_MESSAGE: usize = 400;
 #[non_exhaustive]
 pub enum RpcError {
     /// Not the URL of a node.
-    #[error("the node's address is not an http or https URL")]
+    #[error("the node's address is not an https URL, nor an http URL of this machine")]
     Url,
+    /// Whoever sits on the way to the node could answer in its place.
+    #[error(
+        "a node on another machine is asked over https only; use an https URL, or a node of this machine"
+    )]
+    Cleartext,
     /// TLS could not be set up.
-    #[error("TLS could not be set up")]
+    #[error("TLS could not be set up; check the certificates of this machine")]
     Tls(#[source] BoxError),
     /// Nothing was sent.
     #[error("the node cannot be reached; check its URL and that it runs")]
     Unreachable(#[source] BoxError),
     /// Something was sent, and no answer came.
-    #[error("the node did not answer")]
+    #[error("the node broke off without an answer; check that it runs")]
     Exchange(#[source] BoxError),
     /// Something in front of the node sent the call away, as for want of a key or because of too many calls.
-    #[error("the node's server answered with status {status}")]
+    #[error(
+        "the node's server turned the call away with status {status}; check the URL, its key and its quota"
+    )]
     Turned {
         /// The HTTP status.
         status: u16,
@@ -175,16 +198,14 @@ impl From<RpcError> for SettleError {
         match &error {
             RpcError::Node { code: UNKNOWN_METHOD, .. }
             | RpcError::Url
+            | RpcError::Cleartext
             | RpcError::Tls(_)
             | RpcError::Unreachable(_)
             | RpcError::Turned { .. } => SettleError::Unavailable { source: error.into() },
-            RpcError::Node { code, message } if REFUSALS.contains(code) && !is_under_way(message) => {
-                let insufficient = message.to_ascii_lowercase().contains("insufficient");
-                let kind = if insufficient {
-                    ProblemType::PaymentInsufficient
-                } else {
-                    ProblemType::VerificationFailed
-                };
+            RpcError::Node { code, message }
+                if REJECTED.contains(code)
+                    && let Some(kind) = refusal(message) =>
+            {
                 SettleError::Refused { kind, source: error.into() }
             }
             _ => SettleError::Unknown { source: error.into() },
@@ -192,14 +213,33 @@ impl From<RpcError> for SettleError {
     }
 }
 
-/// Whether a refusal means that the transaction is in the pool, from where it may be mined.
-fn is_under_way(message: &str) -> bool {
+/// What to call a rejection to the payer; `None` unless its words say that the node did not take the transaction.
+fn refusal(message: &str) -> Option<ProblemType> {
     let message = message.to_ascii_lowercase();
-    ["already known", "already imported", "timeout", "timed out"].iter().any(|sign| message.contains(sign))
+    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
+    if says(&NO_MONEY) {
+        return Some(ProblemType::PaymentInsufficient);
+    }
+    says(&NOT_TAKEN).then_some(ProblemType::VerificationFailed)
 }
 
+/// HTTP statuses of what stands in front of a node, which has then not seen the call.
+const TURNED_AWAY: [u16; 6] = [401, 403, 404, 405, 413, 429];
 /// The node does not know the call, so it has done nothing.
 const UNKNOWN_METHOD: i64 = -32601;
-/// Invalid input, transaction rejected (EIP-1474), and undecodable parameters. Other codes can stand for a transaction
-/// that waits (EIP-7966 has 4 to 6 for these).
-const REFUSALS: [i64; 3] = [-32000, -32003, -32602];
+/// Invalid input, transaction rejected (EIP-1474), and invalid parameters; nodes also use the first two for
+/// transactions that they have already. Other codes can stand for a transaction that waits (EIP-7966 has 4 to 6 for
+/// these).
+const REJECTED: [i64; 3] = [-32000, -32003, -32602];
+/// What Ethereum's nodes, and Tempo's, say to a payer without money.
+const NO_MONEY: [&str; 2] = ["insufficient funds", "insufficient fee token balance"];
+/// What geth, reth, anvil and Tempo say of a window, a fee, a gas limit or bytes that they do not take.
+const NOT_TAKEN: [&str; 7] = [
+    "valid_before",
+    "valid_after",
+    "underpriced",
+    "less than block base fee",
+    "intrinsic gas",
+    "failed to decode",
+    "transaction type not supported",
+];

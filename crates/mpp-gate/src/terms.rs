@@ -12,8 +12,10 @@ use mpp_core::tempo::{Transaction, Verified};
 use mpp_core::{Amount, Challenge, ChargeRequest, Credential, Offer, ProblemType, body_digest};
 use zeroize::Zeroizing;
 
+use crate::gate::Gate;
+
 /// Who is paid, and in what.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Payee {
     /// The protection space, usually the host name; never empty.
     pub realm: String,
@@ -21,29 +23,20 @@ pub struct Payee {
     pub currency: Address,
     /// Who receives it.
     pub recipient: Address,
-    /// What ties challenges to this payee.
-    pub secret: Secret,
 }
 
-/// The key of the HMAC in challenge ids, wiped when dropped. It prints as nothing.
-///
-/// A secret belongs to one replay store, and both are kept or lost together: whoever knows the secret, but not what was
-/// paid, takes a payment of the last minutes for a new one.
+/// What binds challenges to who issued them: the key of the HMAC in their ids, wiped when dropped. It prints as nothing.
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// A secret of one's own, of at least 32 bytes; `None` for fewer.
+    /// A secret that was kept, of at least 32 random bytes; `None` for fewer.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Option<Self> {
         let bytes = Zeroizing::new(bytes);
         (bytes.len() >= SECRET_BYTES).then_some(Secret(bytes))
     }
 
-    /// A new secret, for a payee whose challenges need not outlive the process.
-    ///
-    /// # Errors
-    /// When the operating system has no random numbers.
-    pub fn random() -> Result<Self, NoRandomness> {
+    pub(crate) fn random() -> Result<Self, NoRandomness> {
         let mut bytes = Zeroizing::new(vec![0; SECRET_BYTES]);
         fill(&mut bytes)?;
         Ok(Secret(bytes))
@@ -64,6 +57,7 @@ pub struct NoRandomness(#[source] Box<dyn std::error::Error + Send + Sync>);
 /// What one request costs, and what its challenge and credential have to be bound to.
 pub(crate) struct Terms<'a> {
     payee: &'a Payee,
+    secret: &'a Secret,
     chain_id: u64,
     amount: Amount,
     description: Option<&'a str>,
@@ -73,16 +67,16 @@ pub(crate) struct Terms<'a> {
 
 impl<'a> Terms<'a> {
     pub(crate) fn new(
-        payee: &'a Payee,
-        chain_id: u64,
+        gate: &'a Gate,
         (amount, description): (Amount, Option<&'a str>),
         request: &Parts,
         body: &[u8],
     ) -> Self {
         let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
         Terms {
-            payee,
-            chain_id,
+            payee: &gate.payee,
+            secret: &gate.secret,
+            chain_id: gate.settle.chain_id(),
             amount,
             description,
             digest: (!body.is_empty()).then(|| body_digest(body)),
@@ -106,7 +100,7 @@ impl<'a> Terms<'a> {
             description: description.as_deref(),
             opaque: [(RESOURCE, self.resource.as_str()), ("salt", &salt)].into(),
         };
-        Ok(Challenge::issue(&self.payee.secret.0, &offer)?)
+        Ok(Challenge::issue(&self.secret.0, &offer)?)
     }
 
     /// What a credential for this request pays at `now`, in Unix seconds, and how. A price that went up since its
@@ -124,8 +118,8 @@ impl<'a> Terms<'a> {
                 "only the tempo method's charge is taken",
             ));
         }
-        if challenge.realm() != self.payee.realm || !challenge.is_bound_by(&self.payee.secret.0) {
-            return Err(invalid("the challenge was not issued here, or was changed since"));
+        if challenge.realm() != self.payee.realm || !challenge.is_bound_by(&self.secret.0) {
+            return Err(invalid("the challenge was not issued here, or was changed or forgotten since"));
         }
         if challenge.expires_at().is_none_or(|expires_at| expires_at <= now) {
             return Err(Fault::new(ProblemType::PaymentExpired, "the challenge has expired"));

@@ -20,10 +20,11 @@ use alloy_primitives::{Address, address};
 use axum::Router;
 use axum::http::{StatusCode, Uri};
 use mpp_core::{Amount, tempo};
-use mpp_gate::{NoRandomness, Payee, RpcError, RpcSettlement, Secret, Settle};
+use mpp_gate::settle::Settle;
+use mpp_gate::{NoRandomness, Payee, RpcError, RpcSettlement};
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use self::ledger::Ledger;
@@ -39,7 +40,7 @@ pub use upstream::{UpstreamError, code_execution};
 pub struct SandboxOptions {
     /// The port on 127.0.0.1; 0 for any that is free.
     pub port: u16,
-    /// A Tempo node on this machine to settle on, instead of the ledger in memory.
+    /// A node of a local Tempo chain on this machine to settle on, instead of the ledger in memory.
     pub rpc: Option<String>,
     /// Who has how many base units of pathUSD in the ledger in memory; a node is not asked to give anybody anything.
     pub fund: Vec<(Address, Amount)>,
@@ -60,27 +61,29 @@ impl Sandbox {
     /// Starts one on the current tokio runtime. It takes requests once this returns.
     ///
     /// # Errors
-    /// When the port, the node or Python is not to be had.
+    /// When the port, the node or Python is not to be had, or the node is one whose money may be real.
     pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
         let python = options.python.unwrap_or_else(|| "python3".into());
-        let runner = Runner { python: Python::find(python).await?, limits: Limits::default() };
-        let secret = Secret::random()?;
-        let payee =
-            Payee { realm: REALM.to_owned(), currency: tempo::PATH_USD, recipient: RECIPIENT, secret };
+        let runner = Runner::new(Python::find(python).await?);
+        let payee = Payee { realm: REALM.to_owned(), currency: tempo::PATH_USD, recipient: RECIPIENT };
         let (router, chain_id, ledger) = match &options.rpc {
             None => {
                 let ledger = Arc::new(Ledger::default());
                 for (owner, amount) in options.fund {
                     ledger.fund(tempo::PATH_USD, owner, amount);
                 }
-                let router = routes::router(payee, Arc::clone(&ledger), runner);
+                let router = routes::router(payee, Arc::clone(&ledger), runner)?;
                 (router, ledger.chain_id(), Some(ledger))
             }
             Some(url) if !is_loopback(url) => return Err(SandboxError::NotLoopback),
             Some(url) => {
                 let node = RpcSettlement::connect(url).await?;
                 let chain_id = node.chain_id();
-                (routes::router(payee, node, runner), chain_id, None)
+                // What answers on this machine may be a node of any chain, or a tunnel to one.
+                if [tempo::MAINNET, tempo::MODERATO].contains(&chain_id) {
+                    return Err(SandboxError::RealMoney { chain_id });
+                }
+                (routes::router(payee, node, runner)?, chain_id, None)
             }
         };
         Sandbox::serve(options.port, router, chain_id, ledger).await
@@ -154,6 +157,14 @@ impl fmt::Debug for Sandbox {
 struct Runner {
     python: Python,
     limits: Limits,
+    /// One permit a program; who comes later waits.
+    places: Semaphore,
+}
+
+impl Runner {
+    fn new(python: Python) -> Self {
+        Runner { python, limits: Limits::default(), places: Semaphore::new(PROGRAMS_AT_ONCE) }
+    }
 }
 
 impl Upstream for Runner {
@@ -162,6 +173,8 @@ impl Upstream for Runner {
     }
 
     async fn answer(&self, body: &Value) -> Result<Value, Refusal> {
+        // The only error is a closed semaphore, and nobody closes this one.
+        let _place = self.places.acquire().await.ok();
         code_execution(&self.python, body, &self.limits).await.map_err(|error| match error {
             UpstreamError::Prompt(error) => no_program(error),
             UpstreamError::Run(error) => {
@@ -187,6 +200,8 @@ fn is_loopback(url: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || address.is_some_and(|address| address.is_loopback())
 }
 
+/// As many as a small machine runs side by side; each may take a gigabyte.
+const PROGRAMS_AT_ONCE: usize = 4;
 /// The protection space its challenges name.
 const REALM: &str = "grok-sandbox.local";
 /// The tenth development account that every local chain knows, key and all.
@@ -207,6 +222,15 @@ pub enum SandboxError {
     /// The node is somewhere else, where money may be real.
     #[error("the sandbox settles only on a node of this machine, such as http://127.0.0.1:8545")]
     NotLoopback,
+    /// The node is of a public chain: whatever is paid there is gone, as everybody has the recipient's key.
+    #[error(
+        "the node is on chain {chain_id}, where money may be real; the sandbox settles on local chains only, such as \
+         anvil's 31337"
+    )]
+    RealMoney {
+        /// The chain that the node says it is on.
+        chain_id: u64,
+    },
     /// The node does not answer as one.
     #[error("the sandbox cannot settle on the node it was given")]
     Node(#[from] RpcError),

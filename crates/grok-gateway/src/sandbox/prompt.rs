@@ -3,6 +3,9 @@
 //! In: a request body. Out: the fenced blocks of the last user message joined in order, or else its one code span.
 //! Refused before any payment: a message without code, or with several spans and no block.
 
+use std::collections::HashMap;
+use std::ops::Range;
+
 use serde_json::Value;
 
 /// The program in the last user message of a request body.
@@ -111,33 +114,28 @@ impl Fence {
     }
 }
 
-/// Every code span: text between two runs of equally many backticks.
+/// Every code span: text between a run of backticks and the next run of as many.
 fn spans(text: &str) -> Vec<&str> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for (at, _) in text.match_indices('`') {
+        match runs.last_mut() {
+            Some(run) if run.end == at => run.end += 1,
+            _ => runs.push(at..at + 1),
+        }
+    }
+    // From the end on, so that each run is looked at once, however many lengths there are.
+    let mut next: HashMap<usize, Range<usize>> = HashMap::new();
+    let close = |open: Range<usize>| Some((open.clone(), next.insert(open.len(), open)?));
+    let pairs: Vec<_> = runs.into_iter().rev().filter_map(close).collect();
     let mut found = Vec::new();
-    let mut rest = text;
-    while let Some((_, after)) = rest.split_once('`') {
-        let body = after.trim_start_matches('`');
-        let ticks = after.len().saturating_sub(body.len()).saturating_add(1);
-        rest = body;
-        if let Some((span, after)) = up_to_run(body, ticks) {
-            found.push(span);
-            rest = after;
+    let mut past = 0;
+    for (open, close) in pairs.into_iter().rev() {
+        if open.start >= past {
+            found.extend(text.get(open.end..close.start));
+            past = close.end;
         }
     }
     found
-}
-
-/// Splits at the first run of exactly `ticks` backticks.
-fn up_to_run(text: &str, ticks: usize) -> Option<(&str, &str)> {
-    let mut from = 0;
-    loop {
-        let start = from + text.get(from..)?.find('`')?;
-        let run = text.get(start..)?.bytes().take_while(|byte| *byte == b'`').count();
-        from = start + run;
-        if run == ticks {
-            return Some((text.get(..start)?, text.get(from..)?));
-        }
-    }
 }
 
 #[cfg(test)]
@@ -175,6 +173,23 @@ mod tests {
         assert_eq!(found("What does `print(6*7)` say?"), Ok("print(6*7)\n".to_owned()));
         assert_eq!(found("```print('`')```"), Ok("print('`')\n".to_owned()));
         assert_eq!(found("a ` stray and ``print(1)``"), Ok("print(1)\n".to_owned()));
+    }
+
+    #[test]
+    fn spans_are_closed_by_the_next_run_of_as_many_backticks() {
+        assert_eq!(spans("`a` ``b`c`` `d"), ["a", "b`c"]);
+        assert_eq!(spans("``a`b``c`"), ["a`b"]);
+        assert_eq!(spans("`a``b`c`d`"), ["a``b", "d"]);
+        assert_eq!(spans("```a``b`ü`c"), ["ü"]);
+    }
+
+    #[test]
+    fn backticks_without_a_partner_take_no_longer_than_others() {
+        let text: String = (1..2800).map(|ticks| "`".repeat(ticks) + " ").collect();
+        let started = std::time::Instant::now();
+        assert!(spans(&text).is_empty());
+        // Looking for each one's partner through the rest of the text would take minutes.
+        assert!(started.elapsed() < std::time::Duration::from_secs(10), "{:?}", started.elapsed());
     }
 
     #[test]

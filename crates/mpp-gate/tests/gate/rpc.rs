@@ -1,5 +1,5 @@
-//! What a node's answers mean for the payer's money. The node says what each test tells it; that a real one says such
-//! things, and takes payments, is for the tests on a chain.
+//! What a node's answers mean for the payer's money. The node says what each test tells it, in the words of real ones;
+//! that a real one takes payments is for the tests on a chain.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,23 +8,44 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
 use mpp_core::Amount;
-use mpp_gate::{Cost, Gate, RpcError, RpcSettlement, Settle};
+use mpp_gate::settle::Settle;
+use mpp_gate::{Cost, Gate, RpcError, RpcSettlement};
 use serde_json::{Value, json};
 
-/// What the node says to a transaction: a status and a body.
-type Script = Arc<Mutex<(u16, String)>>;
+/// What the node says.
+#[derive(Clone, Default)]
+struct Script {
+    /// To a transaction: a status and a body.
+    sent: (u16, String),
+    /// To who asks for a receipt.
+    receipt: Value,
+    /// How often that was.
+    asked: u32,
+}
 
-async fn node() -> (String, Script) {
-    let script = Script::default();
+impl Script {
+    fn error(code: i64, message: &str) -> String {
+        json!({"error": {"code": code, "message": message}}).to_string()
+    }
+}
+
+type Shared = Arc<Mutex<Script>>;
+
+async fn node() -> (String, Shared) {
+    let script = Shared::default();
     let said = Arc::clone(&script);
     let answer = move |body: String| async move {
         let call: Value = serde_json::from_str(&body).unwrap();
+        let mut said = said.lock().unwrap();
         match call["method"].as_str().unwrap() {
             "eth_chainId" => (StatusCode::OK, json!({"result": format!("{CHAIN:#x}")}).to_string()),
             "eth_sendRawTransactionSync" => {
                 assert!(call["params"][0].as_str().unwrap().starts_with("0x76"));
-                let (status, body) = said.lock().unwrap().clone();
-                (StatusCode::from_u16(status).unwrap(), body)
+                (StatusCode::from_u16(said.sent.0).unwrap(), said.sent.1.clone())
+            }
+            "eth_getTransactionReceipt" => {
+                said.asked += 1;
+                (StatusCode::OK, json!({"result": said.receipt}).to_string())
             }
             other => panic!("{other} was called"),
         }
@@ -36,52 +57,120 @@ async fn node() -> (String, Script) {
 async fn shop(settlement: RpcSettlement) -> Buyer {
     let amount = Amount::from_base_units(10_000);
     let gate = Gate::new(payee(), settlement, move |_: &_, _: &_| Cost::Charge { amount, description: None });
-    Buyer::of(serve(Router::new().route("/apple", post(|| async { "sold" })).layer(gate)).await)
+    let shop = Router::new().route("/apple", post(|| async { "sold" })).layer(gate.unwrap());
+    Buyer::of(serve(shop).await)
+}
+
+/// A node that says `sent` to every transaction and `receipt` of each, and the shop that it settles for.
+async fn scene() -> (Shared, Buyer) {
+    let (url, script) = node().await;
+    let settlement = RpcSettlement::connect(&url).await.unwrap();
+    assert_eq!(settlement.chain_id(), CHAIN);
+    (script, shop(settlement).await)
 }
 
 #[tokio::test]
 async fn each_answer_of_a_node_means_refused_or_unsent_or_unknown() {
-    let (url, script) = node().await;
-    let settlement = RpcSettlement::connect(&url).await.unwrap();
-    assert_eq!(settlement.chain_id(), CHAIN);
-    let buyer = shop(settlement).await;
-    let error = |code: i64, message: &str| json!({"error": {"code": code, "message": message}}).to_string();
+    const BLANK: &str = "about:blank";
+    const FAILED: &str = "verification-failed";
+    const POOR: &str = "payment-insufficient";
+    let (script, buyer) = scene().await;
+    let error = Script::error;
     let other = json!({"result": {"transactionHash": format!("0x{:064}", 1), "status": "0x1"}}).to_string();
-    for (status, said, expected, kind, again) in [
-        (200, error(-32003, "insufficient funds for gas"), 402, "payment-insufficient", 200),
-        (200, error(-32003, "valid_before must be > current time"), 402, "verification-failed", 200),
-        (400, error(-32602, "failed to decode transaction"), 402, "verification-failed", 200),
-        (200, error(-32601, "method not found"), 503, "about:blank", 200),
-        (429, "slow down".to_owned(), 503, "about:blank", 200),
-        (200, error(-32000, "already known"), 502, "about:blank", 402),
-        (200, error(4, "was not mined in time"), 502, "about:blank", 402),
-        (200, error(-32603, "internal error"), 502, "about:blank", 402),
-        (502, "<html>".to_owned(), 502, "about:blank", 402),
-        (200, json!({"result": null}).to_string(), 502, "about:blank", 402),
-        (200, other, 502, "about:blank", 402),
+    for (status, said, expected, kind) in [
+        // Refused by anvil.
+        (200, error(-32003, "insufficient fee token balance: have 0, need 25000"), 402, POOR),
+        (200, error(-32003, "Tempo tx valid_before (94) must be > current time + 3s (102)"), 402, FAILED),
+        (200, error(-32003, "Tempo tx valid_after (9702) must be <= current time + 1h (3702)"), 402, FAILED),
+        (200, error(-32003, "max fee per gas less than block base fee"), 402, FAILED),
+        (200, error(-32000, "intrinsic gas too low"), 402, FAILED),
+        (200, error(-32602, "Failed to decode transaction"), 402, FAILED),
+        // Refused by other nodes.
+        (200, error(-32000, "insufficient funds for gas * price + value: balance 0"), 402, POOR),
+        (
+            200,
+            error(-32000, "'valid_before' 94 is too close to current time (min allowed: 105)"),
+            402,
+            FAILED,
+        ),
+        (200, error(-32000, "'valid_after' 9702 is too far in the future (max allowed: 3702)"), 402, FAILED),
+        (200, error(-32000, "transaction underpriced"), 402, FAILED),
+        (400, error(-32602, "failed to decode signed transaction"), 402, FAILED),
+        (200, error(-32000, "transaction type not supported"), 402, FAILED),
+        // Unsent.
+        (200, error(-32601, "Method not found"), 503, BLANK),
+        (401, error(-32000, "no key"), 503, BLANK),
+        (403, String::new(), 503, BLANK),
+        (404, "<html>".to_owned(), 503, BLANK),
+        (405, String::new(), 503, BLANK),
+        (413, String::new(), 503, BLANK),
+        (429, "slow down".to_owned(), 503, BLANK),
+        // Unknown, in anvil's words: of one that waits already, and of one that is valid for too long.
+        (200, error(-32003, "transaction already imported"), 502, BLANK),
+        (200, error(-32603, "Transaction confirmation timeout"), 502, BLANK),
+        // Unknown, in others'.
+        (200, error(-32000, "already known"), 502, BLANK),
+        (200, error(-32000, "nonce too low: next nonce 1, tx nonce 0"), 502, BLANK),
+        (200, error(-32000, "upstream request failed"), 502, BLANK),
+        (200, error(4, "the transaction's valid_before was not mined in time"), 502, BLANK),
+        (200, error(-32603, "internal error: insufficient funds"), 502, BLANK),
+        (400, "bad request".to_owned(), 502, BLANK),
+        (408, String::new(), 502, BLANK),
+        (409, String::new(), 502, BLANK),
+        (499, "<html>".to_owned(), 502, BLANK),
+        (502, "<html>".to_owned(), 502, BLANK),
+        (200, json!({"result": null}).to_string(), 502, BLANK),
+        (200, other, 502, BLANK),
     ] {
         let (payment, credential) = buyer.payment("/apple", "").await;
-        *script.lock().unwrap() = (status, said);
-        buyer.post("/apple", "", &credential).await.is_problem(expected, kind);
+        let case = format!("{status} {said}");
+        *script.lock().unwrap() = Script { sent: (status, said), ..Script::default() };
+        let answer = buyer.post("/apple", "", &credential).await;
+        assert_eq!(answer.status.as_u16(), expected, "{case}: {answer:?}");
+        answer.is_problem(expected, kind);
+        let unknown = expected == 502;
+        assert_eq!(script.lock().unwrap().asked, u32::from(unknown), "{case}");
 
         // Only what has surely not happened may be settled later, with the same credential.
         let receipt = json!({"transactionHash": payment.hash().unwrap().to_string(), "status": "0x1"});
-        *script.lock().unwrap() = (200, json!({"result": receipt}).to_string());
+        script.lock().unwrap().sent = (200, json!({"result": receipt, "error": null}).to_string());
         let answer = buyer.post("/apple", "", &credential).await;
-        assert_eq!(answer.status.as_u16(), again, "{answer:?}");
-        if again == 200 {
+        assert_eq!(answer.status.as_u16(), if unknown { 402 } else { 200 }, "{case}: {answer:?}");
+        if !unknown {
             answer.receipt().unwrap().check(&payment).unwrap();
         }
     }
 }
 
 #[tokio::test]
+async fn the_receipt_decides_what_the_node_left_open() {
+    let (script, buyer) = scene().await;
+    for sent in [
+        (200, Script::error(-32603, "Transaction confirmation timeout")),
+        (200, Script::error(-32000, "already known")),
+        (504, "<html>".to_owned()),
+    ] {
+        for (status, expected) in [("0x1", 200), ("0x0", 402)] {
+            let (payment, credential) = buyer.payment("/apple", "").await;
+            let receipt = json!({"transactionHash": payment.hash().unwrap().to_string(), "status": status});
+            *script.lock().unwrap() = Script { sent: sent.clone(), receipt, asked: 0 };
+            let answer = buyer.post("/apple", "", &credential).await;
+            assert_eq!(answer.status.as_u16(), expected, "{sent:?}: {answer:?}");
+            assert_eq!(script.lock().unwrap().asked, 1);
+            match status {
+                "0x1" => answer.receipt().unwrap().check(&payment).unwrap(),
+                _ => answer.is_problem(402, "verification-failed"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_reverted_payment_buys_nothing() {
-    let (url, script) = node().await;
-    let buyer = shop(RpcSettlement::connect(&url).await.unwrap()).await;
+    let (script, buyer) = scene().await;
     let (payment, credential) = buyer.payment("/apple", "").await;
     let receipt = json!({"transactionHash": payment.hash().unwrap().to_string(), "status": "0x0"});
-    *script.lock().unwrap() = (200, json!({"result": receipt}).to_string());
+    script.lock().unwrap().sent = (200, json!({"result": receipt}).to_string());
     buyer.post("/apple", "", &credential).await.is_problem(402, "verification-failed");
 }
 
@@ -94,6 +183,18 @@ async fn what_is_no_node_is_found_out_at_the_start() {
     assert!(matches!(connect(format!("http://{shop}")).await, RpcError::Turned { status: 404 }));
     assert!(matches!(connect("ftp://127.0.0.1".to_owned()).await, RpcError::Url));
     assert!(matches!(connect("127.0.0.1:8545".to_owned()).await, RpcError::Url));
+}
+
+#[tokio::test]
+async fn a_node_elsewhere_is_not_asked_in_the_clear() {
+    for host in ["rpc.invalid", "192.0.2.1", "[2001:db8::1]", "localhost.invalid", "127.0.0.1@rpc.invalid"] {
+        let error = RpcSettlement::connect(&format!("http://{host}/")).await.unwrap_err();
+        assert!(matches!(error, RpcError::Cleartext), "{host}: {error}");
+    }
+    for host in ["localhost", "127.0.0.1", "127.9.9.9", "[::1]"] {
+        let error = RpcSettlement::connect(&format!("http://{host}:1/")).await.unwrap_err();
+        assert!(matches!(error, RpcError::Unreachable(_)), "{host}: {error}");
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::support::{Buyer, CHAIN, Mood, REALM, RECIPIENT, Till, now, payee, payer, serve, sign, tampered};
+use crate::support::{
+    Book, Buyer, CHAIN, Mood, REALM, RECIPIENT, Till, now, payee, payer, secret, serve, sign, tampered,
+};
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::request::Parts;
@@ -66,7 +68,10 @@ impl Shop {
             .route("/window", get(sell))
             .route("/rotten", post(|| async { (StatusCode::BAD_GATEWAY, "a worm") }))
             .route("/resold", post(|| async { StatusCode::PAYMENT_REQUIRED }))
-            .layer(configure(gate.body_limit(LIMIT)));
+            .route("/secret", post(|| async { [("cache-control", "max-age=0, No-Store")] }))
+            .route("/own", post(|| async { [("cache-control", "private,max-age=9")] }))
+            .route("/poster", post(|| async { [("cache-control", "public")] }))
+            .layer(configure(gate.unwrap().body_limit(LIMIT)));
         Shop { till, buyer: Buyer::of(serve(router).await), price, sold }
     }
 
@@ -79,7 +84,7 @@ impl Shop {
 
 #[tokio::test]
 async fn an_unpaid_request_is_answered_with_a_whole_challenge() {
-    let shop = Shop::open().await;
+    let shop = Shop::with(|gate| gate.durable(secret(), Book::default())).await;
     let before = now();
     let answer = shop.buyer.send(Method::POST, "/apple", "two", &[("accept-payment", "stripe/charge")]).await;
     answer.is_problem(402, "payment-required");
@@ -117,6 +122,46 @@ async fn a_paid_request_is_answered_with_a_receipt_for_the_payment() {
     assert_eq!(answer.header("cache-control"), Some("private"));
     answer.receipt().unwrap().check(&payment).unwrap();
     assert_eq!(shop.till.settled(), [payment.hash().unwrap()]);
+}
+
+#[tokio::test]
+async fn a_sold_answer_is_kept_by_no_shared_cache_and_maybe_by_none() {
+    let shop = Shop::open().await;
+    for (target, expected) in
+        [("/secret", "max-age=0, No-Store"), ("/own", "private,max-age=9"), ("/poster", "private")]
+    {
+        let (_, credential) = shop.buyer.payment(target, "two").await;
+        let answer = shop.buyer.post(target, "two", &credential).await;
+        assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, Some(expected)));
+    }
+}
+
+#[tokio::test]
+async fn a_shop_that_opens_anew_takes_no_payment_of_the_day_before() {
+    let (before, after) = (Shop::open().await, Shop::open().await);
+    for spent in [true, false] {
+        let (_, credential) = before.buyer.payment("/apple", "two").await;
+        if spent {
+            assert_eq!(before.buyer.post("/apple", "two", &credential).await.status, 200);
+        }
+        after.buyer.post("/apple", "two", &credential).await.is_problem(402, "invalid-challenge");
+    }
+    after.did_nothing();
+}
+
+#[tokio::test]
+async fn a_shop_that_keeps_its_secret_and_its_book_takes_each_payment_once() {
+    let book = Book::default();
+    let open = || Shop::with(|gate| gate.durable(secret(), book.clone()));
+    let (before, after) = (open().await, open().await);
+    let (_, spent) = before.buyer.payment("/apple", "two").await;
+    assert_eq!(before.buyer.post("/apple", "two", &spent).await.status, 200);
+    let answer = after.buyer.post("/apple", "two", &spent).await;
+    answer.is_problem(402, "invalid-challenge");
+    assert_eq!(answer.json()["detail"], "this payment was used before");
+    after.did_nothing();
+    let (_, unspent) = before.buyer.payment("/apple", "two").await;
+    assert_eq!(after.buyer.post("/apple", "two", &unspent).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -213,7 +258,7 @@ async fn what_is_wrong_with_a_credential_is_said_and_nothing_else_happens() {
 
 #[tokio::test]
 async fn a_foreign_secret_an_expired_challenge_and_another_realm_or_chain_are_refused() {
-    let shop = Shop::open().await;
+    let shop = Shop::with(|gate| gate.durable(secret(), Book::default())).await;
     let body = "two";
     let ours = shop.buyer.challenge("/apple", body).await;
     let charge = ChargeRequest::from_challenge(&ours).unwrap();

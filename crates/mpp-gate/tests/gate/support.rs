@@ -1,5 +1,7 @@
-//! A shop behind a gate on a real socket, a till that counts, and a payer who writes its credentials itself.
+//! A shop behind a gate on a real socket, a till that counts, a book that lasts, and a payer who writes its credentials
+//! itself.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mpp_core::tempo::{self, LocalSigner, SignedPayment};
 use mpp_core::{Challenge, Policy, ProblemType, Receipt};
+use mpp_gate::replay::{Claim, ReplayStore, StoreFuture};
 use mpp_gate::settle::{Payment, Settle, SettleError, SettleFuture};
 use mpp_gate::{Payee, Secret};
 use reqwest::{Method, StatusCode};
@@ -26,8 +29,12 @@ pub(crate) fn payer() -> LocalSigner {
 }
 
 pub(crate) fn payee() -> Payee {
-    let secret = Secret::new(vec![7; 32]).unwrap();
-    Payee { realm: REALM.to_owned(), currency: tempo::PATH_USD, recipient: RECIPIENT, secret }
+    Payee { realm: REALM.to_owned(), currency: tempo::PATH_USD, recipient: RECIPIENT }
+}
+
+/// A secret that tests know too.
+pub(crate) fn secret() -> Secret {
+    Secret::new(vec![7; 32]).unwrap()
 }
 
 pub(crate) fn now() -> u64 {
@@ -80,6 +87,33 @@ impl Settle for Till {
 
     fn settle<'a>(&'a self, payment: &'a Payment) -> SettleFuture<'a> {
         Box::pin(self.take(payment))
+    }
+}
+
+/// Remembers payments for longer than a shop is open.
+#[derive(Clone, Default)]
+pub(crate) struct Book(Arc<Mutex<HashSet<String>>>);
+
+impl Book {
+    fn lines(claim: &Claim) -> impl Iterator<Item = String> {
+        [claim.challenge_id.clone()].into_iter().chain(claim.transaction.map(|hash| hash.to_string()))
+    }
+}
+
+impl ReplayStore for Book {
+    fn claim<'a>(&'a self, claim: &'a Claim, _now: u64) -> StoreFuture<'a, bool> {
+        let mut book = self.0.lock().unwrap();
+        let new = Book::lines(claim).all(|line| !book.contains(&line));
+        if new {
+            book.extend(Book::lines(claim));
+        }
+        Box::pin(std::future::ready(Ok(new)))
+    }
+
+    fn release<'a>(&'a self, claim: &'a Claim) -> StoreFuture<'a, ()> {
+        let mut book = self.0.lock().unwrap();
+        book.retain(|line| Book::lines(claim).all(|released| released != *line));
+        Box::pin(std::future::ready(Ok(())))
     }
 }
 
