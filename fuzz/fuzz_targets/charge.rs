@@ -5,8 +5,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use mpp_core::error::{ChargeError, Fault};
+use mpp_core::tempo::Modes;
 use mpp_core::tempo::{self, Address};
-use mpp_core::{Amount, Challenge, ChargeRequest, Modes, Policy};
+use mpp_core::{Amount, Challenge, ChargeRequest, Policy};
 use mpp_core_fuzz::json::{self, Json};
 
 fuzz_target!(|data: &[u8]| {

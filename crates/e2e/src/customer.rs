@@ -43,7 +43,11 @@ impl Sent {
 impl Customer {
     /// A customer with this private key, in hexadecimal, who pays what `policy` allows.
     pub fn new(key: &str, policy: Policy) -> Self {
-        let signer = LocalSigner::from_hex(key).expect("a private key");
+        Self::with_signer(LocalSigner::from_hex(key).expect("a private key"), policy)
+    }
+
+    /// A customer whose payments `signer` signs.
+    pub fn with_signer(signer: impl Signer + 'static, policy: Policy) -> Self {
         let address = signer.address();
         let signatures = Arc::new(AtomicUsize::new(0));
         let sent = Arc::new(Mutex::new(Vec::new()));
@@ -69,7 +73,7 @@ impl Customer {
         self.address
     }
 
-    /// How many signatures were made so far.
+    /// How many signatures the signer was asked for so far.
     pub fn signatures(&self) -> usize {
         self.signatures.load(Ordering::SeqCst)
     }
@@ -97,19 +101,19 @@ impl Customer {
     }
 }
 
-struct CountingSigner {
-    signer: LocalSigner,
+struct CountingSigner<S> {
+    signer: S,
     made: Arc<AtomicUsize>,
 }
 
-impl Signer for CountingSigner {
+impl<S: Signer> Signer for CountingSigner<S> {
     fn address(&self) -> Address {
         self.signer.address()
     }
 
     fn sign<'a>(&'a self, payment: &'a Unsigned) -> SignFuture<'a> {
         self.made.fetch_add(1, Ordering::SeqCst);
-        Signer::sign(&self.signer, payment)
+        self.signer.sign(payment)
     }
 }
 

@@ -9,7 +9,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use alloy_primitives::keccak256;
 use bytes::BytesMut;
-use mpp_core::{Amount, Challenge, ChargeRequest, Credential, Offer, Payload, Receipt};
+use mpp_core::payee::Offer;
+use mpp_core::tempo::Payload;
+use mpp_core::{Amount, Challenge, ChargeRequest, Credential, Receipt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;

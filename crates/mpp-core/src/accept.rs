@@ -7,7 +7,7 @@ pub const ACCEPT_PAYMENT: &str = "tempo/charge";
 /// field. A malformed field, which servers may ignore, wants everything.
 ///
 /// ```
-/// use mpp_core::accept_quality;
+/// use mpp_core::payee::accept_quality;
 ///
 /// assert_eq!(accept_quality("tempo/charge, stripe/*;q=0.5", "tempo", "charge"), 1000);
 /// assert_eq!(accept_quality("tempo/charge, stripe/*;q=0.5", "stripe", "session"), 500);

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 /// The digest of a request body as a challenge carries it: `sha-256=:<base64>:` (draft-httpauth-payment §5.1.3).
 ///
 /// ```
-/// assert_eq!(mpp_core::body_digest(b""), "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:");
+/// assert_eq!(mpp_core::payee::body_digest(b""), "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:");
 /// ```
 #[must_use]
 pub fn body_digest(body: &[u8]) -> String {

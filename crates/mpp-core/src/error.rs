@@ -7,7 +7,9 @@ pub use crate::credential::CredentialError;
 pub use crate::exchange::{NotPaid, Reason};
 pub use crate::policy::Refusal;
 pub use crate::receipt::ReceiptError;
-pub use crate::tempo::{KeyError, SignatureError, SignerError, TransactionError, VerifyError};
+pub use crate::tempo::signer::{KeyError, SignatureError, SignerError};
+pub use crate::tempo::transaction::TransactionError;
+pub use crate::tempo::verify::VerifyError;
 
 /// An error of any step.
 #[derive(Debug, thiserror::Error)]

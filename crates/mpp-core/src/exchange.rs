@@ -1,11 +1,12 @@
 //! Pay-and-retry as decisions without I/O, for any HTTP stack to drive: what to do with the answer to the unpaid
 //! request, and what the answer to the paid one says about the money.
 //!
-//! 1. send the request with [`ACCEPT_PAYMENT`](crate::ACCEPT_PAYMENT); give the answer to [`Exchange::answered`];
+//! 1. send the request with [`ACCEPT_PAYMENT`]; give the answer to [`Exchange::answered`];
 //! 2. on [`Next::Pay`], [`prepare`](Approval::prepare) the approval, sign it, record it, and send the same request with
 //!    the credential. An exchange approves once, an approval signs once: no server can ask for a second payment;
 //! 3. give the answer, of whatever status, to [`SignedPayment::answered`]. Nothing is ever sent a third time.
 
+pub use crate::accept::ACCEPT_PAYMENT;
 use crate::challenge::{AUTHORIZATION, Challenge, ChallengeError};
 use crate::policy::{Approval, Policy, Refusal};
 use crate::receipt::{Receipt, ReceiptError};

@@ -19,7 +19,7 @@ pub struct Offer<'a> {
     pub request: &'a ChargeRequest,
     /// When the offer ends, in Unix seconds.
     pub expires_at: Option<u64>,
-    /// The digest of the request body, from [`body_digest`](crate::body_digest).
+    /// The digest of the request body, from [`body_digest`](crate::payee::body_digest).
     pub digest: Option<&'a str>,
     /// Shown to people; bound to nothing.
     pub description: Option<&'a str>,

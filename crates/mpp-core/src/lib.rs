@@ -71,15 +71,20 @@ pub mod exchange;
 
 pub mod error;
 
-pub use accept::{ACCEPT_PAYMENT, accept_quality};
+/// What only the side that is paid needs.
+pub mod payee {
+    pub use crate::accept::accept_quality;
+    pub use crate::digest::body_digest;
+    pub use crate::issue::Offer;
+    pub use crate::problem::ProblemType;
+}
+
 pub use amount::Amount;
 pub use challenge::Challenge;
-pub use charge::{ChargeRequest, Modes, Transfer};
-pub use credential::{Credential, Payload};
-pub use digest::body_digest;
-pub use issue::Offer;
+pub use charge::{ChargeRequest, Transfer};
+pub use credential::Credential;
 pub use policy::{Approval, Decision, Policy};
 pub use printable::printable;
-pub use problem::{Problem, ProblemType};
+pub use problem::Problem;
 pub use quote::Quote;
 pub use receipt::Receipt;

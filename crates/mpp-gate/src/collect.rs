@@ -4,8 +4,9 @@ use std::time::SystemTime;
 
 use http::StatusCode;
 use mpp_core::error::CredentialError;
+use mpp_core::payee::ProblemType;
 use mpp_core::tempo::Verified;
-use mpp_core::{Credential, Problem, ProblemType, Receipt};
+use mpp_core::{Credential, Problem, Receipt};
 
 use crate::answer::{self, Answer};
 use crate::gate::Gate;

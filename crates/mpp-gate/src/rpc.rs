@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mpp_core::ProblemType;
+use mpp_core::payee::ProblemType;
 use reqwest::Url;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use serde_json::{Value, json};

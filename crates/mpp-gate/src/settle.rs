@@ -4,8 +4,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
+use mpp_core::ChargeRequest;
+use mpp_core::payee::ProblemType;
 use mpp_core::tempo::{SignedTransaction, Transaction};
-use mpp_core::{ChargeRequest, ProblemType};
 
 /// Somebody who makes payments happen, on one chain.
 pub trait Settle: Send + Sync {

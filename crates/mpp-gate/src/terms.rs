@@ -8,8 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::request::Parts;
 use mpp_core::error::{ChallengeError, VerifyError};
+use mpp_core::payee::{Offer, ProblemType, body_digest};
 use mpp_core::tempo::{Transaction, Verified};
-use mpp_core::{Amount, Challenge, ChargeRequest, Credential, Offer, ProblemType, body_digest};
+use mpp_core::{Amount, Challenge, ChargeRequest, Credential};
 use zeroize::Zeroizing;
 
 use crate::gate::Gate;

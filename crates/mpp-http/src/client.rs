@@ -10,9 +10,11 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::uri::Scheme;
 use http::{HeaderMap, Uri};
 use mpp_core::error::{Refusal, SignerError};
+use mpp_core::exchange::ACCEPT_PAYMENT;
 use mpp_core::exchange::{Exchange, Next, NotPaid, Outcome, Reason};
+use mpp_core::tempo::Modes;
 use mpp_core::tempo::{SignedPayment, Signer};
-use mpp_core::{ACCEPT_PAYMENT, Approval, Challenge, Credential, Modes, Policy, Problem, Quote};
+use mpp_core::{Approval, Challenge, Credential, Policy, Problem, Quote};
 
 use crate::error::{Error, Failure};
 use crate::response::{Deadline, Payment, Response, read_failure};

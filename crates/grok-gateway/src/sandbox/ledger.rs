@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use alloy_primitives::{Address, B256, U256, address};
+use mpp_core::Amount;
+use mpp_core::payee::ProblemType;
 use mpp_core::tempo::{FeePayment, Transaction};
-use mpp_core::{Amount, ProblemType};
 use mpp_gate::settle::{Payment, Settle, SettleError, SettleFuture};
 
 /// Balances by token and owner, and the hashes of what moved them.

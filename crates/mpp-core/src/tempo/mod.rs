@@ -5,19 +5,21 @@ mod call;
 mod memo;
 mod payment;
 mod proof;
-mod signer;
-mod transaction;
-mod verify;
+pub(crate) mod signer;
+pub(crate) mod transaction;
+pub(crate) mod verify;
 
 use alloy_primitives::address;
 
 use crate::amount::Amount;
 
+pub use crate::charge::Modes;
+pub use crate::credential::Payload;
 pub use alloy_primitives::{Address, B256};
 pub use payment::{SignedPayment, Unsigned};
-pub use signer::{KeyError, LocalSigner, SignFuture, Signature, SignatureError, Signer, SignerError};
-pub use transaction::{Call, FeePayment, SignedTransaction, Transaction, TransactionError};
-pub use verify::{Verified, VerifyError};
+pub use signer::{LocalSigner, SignFuture, Signature, Signer};
+pub use transaction::{Call, FeePayment, SignedTransaction, Transaction};
+pub use verify::Verified;
 
 /// Chain id of Tempo mainnet.
 pub const MAINNET: u64 = 4217;

@@ -1,8 +1,9 @@
 //! Whole exchanges between published SDKs, read again: every challenge, credential, receipt and problem.
 
 use mpp_core::error::{CredentialError, VerifyError};
+use mpp_core::tempo::Payload;
 use mpp_core::tempo::Verified;
-use mpp_core::{Challenge, Credential, Payload, Problem, Receipt};
+use mpp_core::{Challenge, Credential, Problem, Receipt};
 use serde_json::Value;
 
 use crate::support::{decoded, list, text, vectors};

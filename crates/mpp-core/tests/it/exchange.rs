@@ -128,7 +128,7 @@ fn methods_that_change_something_get_an_idempotency_key() {
 
 #[test]
 fn a_digest_is_checked_against_the_body_that_is_sent_again() {
-    let digest = mpp_core::body_digest(b"the body");
+    let digest = mpp_core::payee::body_digest(b"the body");
     let field = field("a", "1") + &format!(", digest=\"{digest}\"");
     let policy = policy();
     let post =

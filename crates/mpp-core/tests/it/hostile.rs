@@ -189,7 +189,7 @@ fn a_payment_never_outlives_its_challenge_or_the_policys_validity() {
 #[test]
 fn a_digest_of_another_body_is_refused() {
     let request = base64url(&charge());
-    let digest = mpp_core::body_digest(b"one body");
+    let digest = mpp_core::payee::body_digest(b"one body");
     let field = header(&[&parameters(&request)[..], &[("digest", &digest)]].concat());
     assert_eq!(policy().approve(parse(&field), b"another", NOW).map(drop), Err(Refusal::Digest));
     assert_eq!(policy().approve(parse(&field), b"", NOW).map(drop), Err(Refusal::Digest));
@@ -213,7 +213,10 @@ fn push_only_is_refused_by_those_who_do_not_broadcast() {
     let push_only = with_detail("supportedModes", json!(["push"]));
     assert_eq!(refusal(&policy(), &push_only), Refusal::PushOnly);
     let payment = pay(&policy().push(), challenge(&push_only));
-    assert_eq!(payment.credential().payload(), &mpp_core::Payload::Hash(payment.hash().expect("a hash")));
+    assert_eq!(
+        payment.credential().payload(),
+        &mpp_core::tempo::Payload::Hash(payment.hash().expect("a hash"))
+    );
     // A sponsor has to sign what the payer would have to have broadcast.
     let mut sponsored = push_only;
     sponsored["methodDetails"]["feePayer"] = json!(true);

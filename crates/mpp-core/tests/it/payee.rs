@@ -2,8 +2,9 @@
 
 use alloy_primitives::{Address, U256, hex};
 use mpp_core::error::{CredentialError, TransactionError, VerifyError};
+use mpp_core::tempo::Payload;
 use mpp_core::tempo::{Call, FeePayment, SignedTransaction, Transaction, Verified};
-use mpp_core::{Challenge, Credential, Payload};
+use mpp_core::{Challenge, Credential};
 use serde_json::{Value, json};
 
 use crate::raw::{self, ACCESS_LIST, FEE_TOKEN, SPONSOR, item, list, typed};

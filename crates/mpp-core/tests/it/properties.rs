@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, Bytes, U256};
+use mpp_core::payee::{Offer, accept_quality, body_digest};
 use mpp_core::tempo::{self, Call, FeePayment, LocalSigner, SignedTransaction, Transaction, Verified};
-use mpp_core::{
-    Amount, Challenge, ChargeRequest, Credential, Offer, Policy, Problem, Receipt, accept_quality,
-    body_digest,
-};
+use mpp_core::{Amount, Challenge, ChargeRequest, Credential, Policy, Problem, Receipt};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;

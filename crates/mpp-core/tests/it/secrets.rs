@@ -6,8 +6,9 @@ use std::fmt::{Debug, Display};
 use alloy_primitives::hex;
 use mpp_core::error::{self, KeyError};
 use mpp_core::exchange::{Exchange, Next, NotPaid, Outcome};
+use mpp_core::tempo::Payload;
 use mpp_core::tempo::{LocalSigner, Signature};
-use mpp_core::{Challenge, ChargeRequest, Credential, Payload, Problem, Quote, Receipt};
+use mpp_core::{Challenge, ChargeRequest, Credential, Problem, Quote, Receipt};
 use serde_json::{Value, json};
 
 use crate::support::{

@@ -1,8 +1,10 @@
 //! The small parts on their own: dollars, signatures from elsewhere, `Accept-Payment`, problem bodies.
 
 use mpp_core::error::{AmountError, SignatureError};
+use mpp_core::exchange::ACCEPT_PAYMENT;
+use mpp_core::payee::{ProblemType, accept_quality};
 use mpp_core::tempo::{LocalSigner, Signature};
-use mpp_core::{ACCEPT_PAYMENT, Amount, Problem, ProblemType, accept_quality};
+use mpp_core::{Amount, Problem};
 use serde_json::json;
 
 use crate::support::{NOW, SALT, challenge, charge, policy, signer};

@@ -3,8 +3,10 @@
 use alloy_primitives::{Address, Bytes, U256, keccak256};
 use k256::ecdsa::{RecoveryId, Signature, SigningKey};
 use mpp_core::error::{CredentialError, TransactionError};
+use mpp_core::payee::body_digest;
+use mpp_core::tempo::Payload;
 use mpp_core::tempo::{Call, FeePayment, Fees, LocalSigner, SignedTransaction, Transaction};
-use mpp_core::{Amount, Credential, Payload, Policy, body_digest};
+use mpp_core::{Amount, Credential, Policy};
 use serde_json::{Value, json};
 
 use crate::support::{

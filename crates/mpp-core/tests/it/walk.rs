@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use mpp_core::exchange::ACCEPT_PAYMENT;
 use mpp_core::exchange::{Exchange, Next, Outcome};
+use mpp_core::payee::{Offer, ProblemType, accept_quality, body_digest};
 use mpp_core::tempo::{self, FeePayment, LocalSigner, Verified};
-use mpp_core::{
-    ACCEPT_PAYMENT, Amount, Challenge, ChargeRequest, Credential, Offer, Policy, Problem, ProblemType,
-    Receipt, accept_quality, body_digest,
-};
+use mpp_core::{Amount, Challenge, ChargeRequest, Credential, Policy, Problem, Receipt};
 
 use crate::support::{KEY, NOW, RECIPIENT};
 

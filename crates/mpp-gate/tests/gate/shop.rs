@@ -15,7 +15,9 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use axum::routing::{any, get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use mpp_core::{Amount, ChargeRequest, Modes, ProblemType, body_digest};
+use mpp_core::payee::{ProblemType, body_digest};
+use mpp_core::tempo::Modes;
+use mpp_core::{Amount, ChargeRequest};
 use mpp_gate::{Cost, Gate};
 use reqwest::Method;
 use serde_json::json;
@@ -265,7 +267,7 @@ async fn a_foreign_secret_an_expired_challenge_and_another_realm_or_chain_are_re
     let digest = body_digest(body.as_bytes());
     let correlation: BTreeMap<String, String> =
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(ours.opaque().unwrap()).unwrap()).unwrap();
-    let offer = mpp_core::Offer {
+    let offer = mpp_core::payee::Offer {
         realm: REALM,
         request: &charge,
         expires_at: ours.expires_at(),
@@ -275,19 +277,35 @@ async fn a_foreign_secret_an_expired_challenge_and_another_realm_or_chain_are_re
     };
     let to_another = ChargeRequest::new(charge.amount(), charge.currency(), payer().address(), CHAIN);
     let elsewhere = ChargeRequest::new(charge.amount(), charge.currency(), RECIPIENT, 1);
-    let issue =
-        |secret: u8, offer: mpp_core::Offer<'_>| mpp_core::Challenge::issue(&[secret; 32], &offer).unwrap();
+    let issue = |secret: u8, offer: mpp_core::payee::Offer<'_>| {
+        mpp_core::Challenge::issue(&[secret; 32], &offer).unwrap()
+    };
     for (challenge, at, chain, kind) in [
         (issue(8, offer.clone()), now(), CHAIN, "invalid-challenge"),
-        (issue(7, mpp_core::Offer { realm: "other", ..offer.clone() }), now(), CHAIN, "invalid-challenge"),
         (
-            issue(7, mpp_core::Offer { request: &to_another, ..offer.clone() }),
+            issue(7, mpp_core::payee::Offer { realm: "other", ..offer.clone() }),
             now(),
             CHAIN,
             "invalid-challenge",
         ),
-        (issue(7, mpp_core::Offer { request: &elsewhere, ..offer.clone() }), now(), 1, "invalid-challenge"),
-        (issue(7, mpp_core::Offer { expires_at: None, ..offer.clone() }), now(), CHAIN, "payment-expired"),
+        (
+            issue(7, mpp_core::payee::Offer { request: &to_another, ..offer.clone() }),
+            now(),
+            CHAIN,
+            "invalid-challenge",
+        ),
+        (
+            issue(7, mpp_core::payee::Offer { request: &elsewhere, ..offer.clone() }),
+            now(),
+            1,
+            "invalid-challenge",
+        ),
+        (
+            issue(7, mpp_core::payee::Offer { expires_at: None, ..offer.clone() }),
+            now(),
+            CHAIN,
+            "payment-expired",
+        ),
         (ours.clone(), now() - 60, CHAIN, "payment-expired"),
         (ours, now() + 60, CHAIN, "verification-failed"),
     ] {
