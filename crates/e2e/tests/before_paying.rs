@@ -119,20 +119,30 @@ async fn signer_that_never_answers_is_given_up() {
 async fn push_only_charge_is_not_signed_though_the_policy_allows_it() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
-    let policy = policy().push().ask(move |_| {
+    let policy = policy().push(true).ask(move |_| {
         count.fetch_add(1, Ordering::SeqCst);
         Decision::Approve
     });
     let scene = Scene::demanding(|| vec![push_only(CENT)], Customer::new(PAYER.key, policy)).await;
+    let quoted = scene.quote().await.unwrap().unwrap();
+    assert_eq!(quoted.refusal, Some(Refusal::PushOnly), "a quote says what a call would do");
     let error = scene.get().await.unwrap_err();
-    assert_eq!((error.money(), asked.load(Ordering::SeqCst)), (Money::NotMoved, 1));
+    assert_eq!((error.money(), asked.load(Ordering::SeqCst)), (Money::NotMoved, 0));
     assert_eq!(refusals(error), [Reason::Policy(Refusal::PushOnly)]);
-    assert_eq!(scene.counts(), [0, 1, 1]);
+    assert_eq!(scene.counts(), [0, 2, 2]);
+}
+
+#[tokio::test]
+async fn push_only_charge_does_not_hide_the_offer_behind_it() {
+    let customer = Customer::new(PAYER.key, policy().push(true));
+    let scene = Scene::demanding(|| vec![push_only(CENT), demand(CENT)], customer).await;
+    scene.get().await.unwrap();
+    assert_eq!(scene.counts(), [1, 2, 2]);
 }
 
 #[tokio::test]
 async fn push_only_charge_of_nothing_is_answered_with_a_proof() {
-    let customer = Customer::new(PAYER.key, policy().push().realms(["shop.test"]));
+    let customer = Customer::new(PAYER.key, policy().push(true).realms(["shop.test"]));
     let scene = Scene::demanding(|| vec![push_only(Amount::ZERO)], customer).await;
     let answer = scene.get().await.unwrap();
     assert_eq!(answer.payment().unwrap().money(), Money::NotMoved);

@@ -106,10 +106,11 @@ impl Policy {
         self
     }
 
-    /// Accepts charges that can only be pushed, for a caller that broadcasts transactions itself.
+    /// Whether to accept charges that can only be pushed. It is for callers that broadcast transactions themselves; a
+    /// policy does not by itself.
     #[must_use]
-    pub fn push(mut self) -> Self {
-        self.push = true;
+    pub fn push(mut self, accepted: bool) -> Self {
+        self.push = accepted;
         self
     }
 

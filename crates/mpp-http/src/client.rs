@@ -12,7 +12,6 @@ use http::{HeaderMap, Uri};
 use mpp_core::error::{Refusal, SignerError};
 use mpp_core::exchange::ACCEPT_PAYMENT;
 use mpp_core::exchange::{Exchange, Next, NotPaid, Outcome, Reason};
-use mpp_core::tempo::Modes;
 use mpp_core::tempo::{SignedPayment, Signer};
 use mpp_core::{Approval, Challenge, Credential, Policy, Problem, Quote};
 
@@ -59,7 +58,8 @@ impl Client {
     ) -> Self {
         Client {
             signer: Arc::new(signer),
-            policy,
+            // Nobody here broadcasts what would have to be pushed.
+            policy: policy.push(false),
             transport: Arc::new(transport),
             unpaid_timeout: Duration::from_secs(30),
             paid_timeout: Duration::from_secs(120),
@@ -134,7 +134,7 @@ impl Client {
 
         // 3. The one signature of this call: it uses the approval up. The hook may have taken its time over it.
         let now = now();
-        if let Err(refusal) = payable(&approval, now) {
+        if let Err(refusal) = still_open(&approval, now) {
             return Err(self.not_paid(NotPaid::Refused(vec![Reason::Policy(refusal)]), answer).await);
         }
         if idempotency_key {
@@ -281,13 +281,10 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Whether an approval is still good when its signature is due. Nobody here broadcasts what would have to be pushed.
-fn payable(approval: &Approval, now: u64) -> Result<(), Refusal> {
+/// Whether an approval is still good when its signature is due.
+fn still_open(approval: &Approval, now: u64) -> Result<(), Refusal> {
     match approval.challenge().expires_at() {
         Some(expires_at) if expires_at <= now => Err(Refusal::Expired { expires_at, now }),
-        _ if approval.charge().modes() == Modes::Push && !approval.charge().amount().is_zero() => {
-            Err(Refusal::PushOnly)
-        }
         _ => Ok(()),
     }
 }

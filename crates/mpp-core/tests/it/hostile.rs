@@ -212,7 +212,7 @@ fn fees_above_the_policys_ceiling_are_refused() {
 fn push_only_is_refused_by_those_who_do_not_broadcast() {
     let push_only = with_detail("supportedModes", json!(["push"]));
     assert_eq!(refusal(&policy(), &push_only), Refusal::PushOnly);
-    let payment = pay(&policy().push(), challenge(&push_only));
+    let payment = pay(&policy().push(true), challenge(&push_only));
     assert_eq!(
         payment.credential().payload(),
         &mpp_core::tempo::Payload::Hash(payment.hash().expect("a hash"))
@@ -220,7 +220,7 @@ fn push_only_is_refused_by_those_who_do_not_broadcast() {
     // A sponsor has to sign what the payer would have to have broadcast.
     let mut sponsored = push_only;
     sponsored["methodDetails"]["feePayer"] = json!(true);
-    assert_eq!(refusal(&policy().push(), &sponsored), Refusal::PushOnly);
+    assert_eq!(refusal(&policy().push(true), &sponsored), Refusal::PushOnly);
 }
 
 #[test]

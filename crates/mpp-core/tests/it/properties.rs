@@ -150,7 +150,7 @@ proptest! {
     fn no_request_makes_an_approval_above_the_cap(request in request(), cap in 0..100_000_u128) {
         let policy = Policy::new(tempo::MAINNET, [tempo::PATH_USD], Amount::from_base_units(cap))
             .realms(["api.example.com"])
-            .push();
+            .push(true);
         let Ok(approval) = policy.approve(challenge(&request), b"", NOW) else { return Ok(()) };
         prop_assert!(approval.quote().amount.base_units() <= cap);
         let unsigned = approval.prepare(Address::ZERO, NOW, 0);
@@ -172,7 +172,7 @@ proptest! {
     ) {
         let policy = Policy::new(tempo::MAINNET, [tempo::PATH_USD], Amount::from_base_units(u128::MAX))
             .realms(["api.example.com"])
-            .push();
+            .push(true);
         let (Ok(signer), Ok(approval)) =
             (LocalSigner::from_bytes(&key), policy.approve(challenge(&request), b"", signed_at))
         else {

@@ -51,7 +51,7 @@ fn walk(request: &Value) -> Page {
     let key = hex::decode(KEY).expect("hexadecimal");
     page.secrets.extend(forms(&key));
 
-    let policy = policy().push().realms(["api.example.com"]);
+    let policy = policy().push(true).realms(["api.example.com"]);
     page.print(&policy);
     let exchange =
         Exchange { method: "GET", body: Some(b""), secure: true, has_authorization: false, policy: &policy };
