@@ -31,7 +31,7 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(ChargeRequest::from_challenge(&again).as_ref(), Ok(&charge));
 
     let cap = Amount::from_base_units(1_000_000);
-    let policy = Policy::new(charge.chain_id().unwrap_or(1), [charge.currency()], cap).realms(["r"]).push();
+    let policy = Policy::new(charge.chain_id().unwrap_or(1), [charge.currency()], cap).realms(["r"]).push(true);
     if let Ok(approval) = policy.approve(challenge, b"", 0) {
         let transfers = approval.charge().transfers();
         let sum = transfers.iter().try_fold(Amount::ZERO, |sum, transfer| sum.checked_add(transfer.amount));
