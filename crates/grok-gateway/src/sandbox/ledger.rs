@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use alloy_primitives::{Address, B256, U256, address};
 use mpp_core::Amount;
 use mpp_core::payee::ProblemType;
-use mpp_core::tempo::{FeePayment, Transaction};
+use mpp_core::tempo::FeePayment;
 use mpp_gate::settle::{Payment, Settle, SettleError, SettleFuture};
 
 /// Balances by token and owner, and the hashes of what moved them.
@@ -75,7 +75,8 @@ impl State {
             FeePayment::Sender(token) => token.unwrap_or(currency),
             FeePayment::Sponsor => return Err(LedgerError::Sponsor),
         };
-        let ceiling = fee_ceiling(transaction);
+        // A chain wants the whole of it covered before it starts.
+        let ceiling = transaction.fee_ceiling();
         if ceiling < FEE {
             return Err(LedgerError::FeeTooLow);
         }
@@ -114,12 +115,6 @@ impl State {
         let balance = self.balances.entry((token, owner)).or_default();
         *balance = balance.checked_sub(amount).unwrap_or_default();
     }
-}
-
-/// The most the fee can be, rounded up; a chain wants it covered before it starts.
-fn fee_ceiling(transaction: &Transaction) -> Amount {
-    let attodollars = u128::from(transaction.gas_limit).saturating_mul(transaction.max_fee_per_gas);
-    Amount::from_base_units(attodollars.div_ceil(1_000_000_000_000))
 }
 
 /// What a transfer on mainnet was seen to cost.
