@@ -18,7 +18,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let client = Client::new(signer, policy);
 
     match client.send(http::Request::get(url).body(Bytes::new())?).await {
-        Ok(answer) => {
+        Ok(mut answer) => {
             match answer.payment() {
                 None => eprintln!("it was free"),
                 Some(payment) => eprintln!("it cost ${}, hash {:?}", payment.quote().amount, payment.hash()),

@@ -143,7 +143,7 @@ fn write_changed(folder: &Path, files: &[(&str, &str)]) -> Result<(), InstallErr
 }
 
 /// The target folder this test was built into, which Cargo marks as a cache; else the workspace's usual one.
-fn target_folder() -> PathBuf {
+pub(crate) fn target_folder() -> PathBuf {
     let executable = env::current_exe().unwrap_or_default();
     let marked = executable.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
     marked.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"), Path::to_owned)

@@ -1,8 +1,9 @@
 //! Real components for tests: a Tempo node, the published MPP server and client, funded accounts, our own client
-//! with everything it does on record, and a server that misbehaves to order.
+//! with everything it does on record, a server that misbehaves to order, and a PostgreSQL server.
 //!
-//! In comes nothing but Node 20 with npm; the parts are pinned in `peers/package-lock.json` and installed
-//! into the target folder on first use. Out comes a chain whose balances can be asserted to the base unit:
+//! In comes nothing but Node 20 with npm; the parts are pinned in `peers/package-lock.json` and installed into
+//! the target folder on first use. PostgreSQL is the machine's own. Out comes a chain whose balances can be
+//! asserted to the base unit:
 //!
 //! ```no_run
 //! # async fn example() {
@@ -21,10 +22,14 @@
 
 mod account;
 mod anvil;
+#[cfg(unix)]
+pub mod books;
 mod customer;
 mod install;
 mod mppx;
 mod peer;
+#[cfg(unix)]
+mod postgres;
 mod rpc;
 mod scripted;
 mod token;
@@ -35,5 +40,7 @@ pub use account::{
 pub use anvil::{Anvil, CHAIN_ID};
 pub use customer::{Customer, Sent};
 pub use mppx::{Answer, Mode, MppxClient, MppxServer, Shop};
+#[cfg(unix)]
+pub use postgres::Postgres;
 pub use scripted::{Heard, Reply, ScriptedServer, Then, demand};
 pub use token::{MemoTransfer, Mined, PATH_USD};

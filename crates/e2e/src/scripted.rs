@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -76,6 +76,8 @@ pub enum Then {
     Close,
     /// Send this byte every few milliseconds until the client leaves.
     Drip(u8),
+    /// Say nothing more until the client leaves.
+    Silence,
 }
 
 impl Reply {
@@ -123,6 +125,7 @@ struct Shared {
     written: Mutex<usize>,
     open: watch::Sender<usize>,
     listening: Mutex<Option<JoinHandle<()>>>,
+    deaf_from: AtomicUsize,
 }
 
 impl ScriptedServer {
@@ -140,9 +143,17 @@ impl ScriptedServer {
             written: Mutex::default(),
             open: watch::Sender::new(0),
             listening: Mutex::default(),
+            deaf_from: AtomicUsize::new(usize::MAX),
         });
         *lock(&shared.listening) = Some(tokio::spawn(Arc::clone(&shared).listen(listener)));
         Self { address, shared }
+    }
+
+    /// Closes every connection from this one on, counted from 0, without having read from it.
+    #[must_use]
+    pub fn deaf_from(self, connection: usize) -> Self {
+        self.shared.deaf_from.store(connection, Ordering::SeqCst);
+        self
     }
 
     /// The port.
@@ -172,6 +183,9 @@ impl Shared {
     async fn listen(self: Arc<Self>, listener: TcpListener) {
         let mut connection = 0;
         while let Ok((stream, _)) = listener.accept().await {
+            if connection >= self.deaf_from.load(Ordering::SeqCst) {
+                continue;
+            }
             self.open.send_modify(|open| *open += 1);
             let shared = Arc::clone(&self);
             tokio::spawn(async move {
@@ -202,6 +216,9 @@ impl Shared {
             match reply.then {
                 Then::Listen => {}
                 Then::Close => return Ok(()),
+                Then::Silence => {
+                    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+                }
                 Then::Drip(byte) => loop {
                     stream.write_all(&[byte]).await?;
                     sleep(Duration::from_millis(5)).await;

@@ -16,6 +16,7 @@ use mpp_core::error::{NotPaid, Reason, Refusal};
 use mpp_core::tempo::Payload;
 use mpp_core::tempo::{Address, LocalSigner, SignFuture, Signer, Unsigned};
 use mpp_core::{Amount, Decision, Policy};
+use mpp_http::ledger::State;
 use mpp_http::{Client, Error, Failure, Money, Payment, Quoted};
 use serde_json::json;
 
@@ -39,7 +40,7 @@ async fn payment_is_recorded_before_the_server_hears_of_it() {
     .await;
     let pen = Arc::clone(&book);
     let scene = Scene::at(server, customer()).with(|client| {
-        client.record(move |payment| {
+        client.announce(move |payment| {
             pen.lock().unwrap().push(payment.clone());
             Ok(())
         })
@@ -49,7 +50,7 @@ async fn payment_is_recorded_before_the_server_hears_of_it() {
         let sent = answer.payment().unwrap();
         let book = book.lock().unwrap();
         let signed = book.last().unwrap();
-        assert_eq!((signed.money(), sent.money(), book.len()), (Money::NotMoved, Money::Paid, call));
+        assert_eq!((signed.state(), sent.state(), book.len()), (State::Sent, State::Paid, call));
         assert_eq!((signed.quote(), signed.payer()), (sent.quote(), PAYER.address));
         assert!(signed.memo().is_some() && signed.valid_before().is_some());
         assert_eq!((signed.memo(), signed.valid_before()), (sent.memo(), sent.valid_before()));
@@ -60,7 +61,7 @@ async fn payment_is_recorded_before_the_server_hears_of_it() {
 #[tokio::test]
 async fn payment_that_could_not_be_recorded_is_not_sent() {
     let scene = Scene::demanding(|| vec![demand(CENT)], customer()).await;
-    let scene = scene.with(|client| client.record(|_| Err("the disk is full".into())));
+    let scene = scene.with(|client| client.announce(|_| Err("the disk is full".into())));
     let error = scene.get().await.unwrap_err();
     assert_unsent(&error, "the disk is full");
     assert_eq!(scene.counts(), [1, 1, 1]);
@@ -75,7 +76,7 @@ async fn approval_that_outlasts_the_challenge_signs_nothing() {
         wait_until(quote.expires_at.unwrap());
         Decision::Approve
     });
-    let short = || vec![e2e::demand(CENT, None, 3).encode()];
+    let short = || vec![e2e::demand(CENT, None, 6).encode()];
     let scene = Scene::demanding(short, Customer::new(PAYER.key, policy)).await;
     let error = scene.get().await.unwrap_err();
     assert_eq!((error.money(), asked.load(Ordering::SeqCst)), (Money::NotMoved, 1));
@@ -90,7 +91,7 @@ async fn payment_that_can_no_longer_happen_is_not_sent() {
     let brief = || policy().max_validity(1);
     let signed_late = Customer::with_signer(LateSigner(key()), brief());
     let recorded_late = Customer::new(PAYER.key, brief()).with(|client| {
-        client.record(|payment| {
+        client.announce(|payment| {
             wait_until(payment.valid_before().unwrap());
             Ok(())
         })
@@ -175,7 +176,7 @@ async fn quote_is_of_the_first_offer_where_none_would_be_paid() {
 async fn quote_asks_and_records_nothing() {
     let curious = policy().ask(|_| panic!("the caller's own check was asked"));
     let customer = Customer::new(PAYER.key, curious)
-        .with(|client| client.record(|payment| panic!("{payment:?} was recorded")));
+        .with(|client| client.announce(|payment| panic!("{payment:?} was recorded")));
     let scene = Scene::demanding(|| vec![demand(CENT)], customer).await;
     assert_eq!(scene.quote().await.unwrap().unwrap().quote.amount, CENT);
     assert_eq!(scene.counts(), [0, 1, 1]);

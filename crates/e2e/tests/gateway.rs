@@ -6,8 +6,9 @@
 use bytes::Bytes;
 use e2e::{Anvil, CHAIN_ID, Customer, Mined, MppxClient, PATH_USD, PAYER};
 use grok_gateway::sandbox::{Sandbox, SandboxOptions};
-use mpp_core::exchange::Outcome;
+
 use mpp_core::{Amount, Policy};
+use mpp_http::ledger::State;
 use mpp_http::{Error, Money};
 use serde_json::{Value, json};
 
@@ -29,10 +30,10 @@ async fn our_client_buys_code_execution_and_its_credential_is_spent() {
     let scene = Scene::open().await;
     let price = scene.price().await;
     let body = request().to_string();
-    let answer = scene.customer.post(&scene.url(), &body).await.unwrap();
-    let payment = answer.payment().unwrap().clone();
-    assert!(matches!(payment.outcome(), Outcome::Paid(_)), "{payment:?}");
+    let mut answer = scene.customer.post(&scene.url(), &body).await.unwrap();
     assert_factorial(&serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap());
+    let payment = answer.payment().unwrap().clone();
+    assert_eq!((payment.state(), payment.receipt().is_some()), (State::Delivered, true), "{payment:?}");
     let mined = scene.mined(payment.receipt().unwrap().reference()).await;
     assert_eq!(payment.hash(), payment.receipt().unwrap().hash());
     assert_eq!(scene.moved().await, [price + mined.fee, price]);

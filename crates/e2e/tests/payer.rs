@@ -6,10 +6,11 @@
 use bytes::Bytes;
 use e2e::{Anvil, Customer, MppxServer, PATH_USD, PAYER, SPONSOR, Sent, Shop};
 use mpp_core::error::{NotPaid, Reason, Refusal};
-use mpp_core::exchange::Outcome;
+
 use mpp_core::tempo::{B256, FeePayment, SignedTransaction, Transaction};
 use mpp_core::tempo::{Modes, Payload};
 use mpp_core::{Amount, ChargeRequest, Credential, Decision, Policy};
+use mpp_http::ledger::State;
 use mpp_http::{Error, Money, Payment};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
@@ -259,9 +260,8 @@ impl Scene {
     /// the shop's answer, and a receipt for this payment.
     async fn buy(&self, route: &str) -> Bought {
         let url = self.stage.server.url(route);
-        let answer = self.customer.post(&url, r#"{"fruit":"äpple"}"#).await.unwrap();
+        let mut answer = self.customer.post(&url, r#"{"fruit":"äpple"}"#).await.unwrap();
         assert_eq!(answer.status(), 200);
-        let payment = answer.payment().unwrap().clone();
         let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
         assert_eq!(body, json!({ "route": route, "method": "POST", "body": r#"{"fruit":"äpple"}"# }));
 
@@ -269,7 +269,8 @@ impl Scene {
         assert_eq!(sent.iter().map(|sent| sent.uri.to_string()).collect::<Vec<_>>(), [&*url, &*url]);
         assert!(sent[0].credential().is_none() && sent[1].credential().is_some());
         assert_eq!(self.customer.signatures(), 1);
-        assert!(matches!(payment.outcome(), Outcome::Paid(_)), "{payment:?}");
+        let payment = answer.payment().unwrap().clone();
+        assert_eq!((payment.state(), payment.receipt().is_some()), (State::Delivered, true), "{payment:?}");
         assert_eq!(payment.payer(), PAYER.address);
         Bought { payment, sent }
     }

@@ -38,7 +38,7 @@ async fn logs_and_printed_values_hold_no_key_credential_or_transaction() {
     let recorded = Arc::new(Mutex::new(String::new()));
     let book = Arc::clone(&recorded);
     let customer = Customer::with_signer(signer(), policy.clone()).with(|client| {
-        client.record(move |payment| Ok(write!(book.lock().unwrap(), "{payment:?} {payment:#?}")?))
+        client.announce(move |payment| Ok(write!(book.lock().unwrap(), "{payment:?} {payment:#?}")?))
     });
 
     let mut printed = format!("{:?} {customer:?}", signer().0);
@@ -54,14 +54,14 @@ async fn logs_and_printed_values_hold_no_key_credential_or_transaction() {
     let error = customer.get(&server.url("/cut")).await.unwrap_err();
     print(&mut printed, &error, &error);
     let forgetful =
-        Customer::with_signer(signer(), policy).with(|client| client.record(|_| Err("full".into())));
+        Customer::with_signer(signer(), policy).with(|client| client.announce(|_| Err("full".into())));
     let error = forgetful.get(&server.url("/paid")).await.unwrap_err();
     print(&mut printed, &error, &error);
     let refused = Customer::new(PAYER.key, Policy::new(CHAIN_ID, [PATH_USD], Amount::ZERO));
     let error = refused.get(&server.url("/paid")).await.unwrap_err();
     print(&mut printed, &error, &error);
 
-    assert_eq!((customer.signatures(), customer.sent().len()), (3, 6));
+    assert_eq!((customer.signatures(), customer.sent().len()), (3, 7), "what is cut off is sent once more");
     assert_eq!((forgetful.signatures(), forgetful.sent().len()), (1, 1));
     assert_eq!((refused.signatures(), refused.sent().len()), (0, 1));
     let recorded = recorded.lock().unwrap();
@@ -72,7 +72,7 @@ async fn logs_and_printed_values_hold_no_key_credential_or_transaction() {
     assert!(logged.contains("mpp_call") && logged.contains("not paid"), "{logged}");
     let mut secrets: Vec<String> = customer.sent().iter().filter_map(secrets_of).flatten().collect();
     secrets.extend(signatures.lock().unwrap().iter().flatten().cloned());
-    assert_eq!(secrets.len(), 3 * 2 + 4 * 2);
+    assert_eq!(secrets.len(), 4 * 2 + 4 * 2);
     for secret in secrets.iter().map(String::as_str).chain([PAYER.key.trim_start_matches("0x"), receipt]) {
         for (place, text) in [("the log", &logged), ("the record", &recorded), ("what is printed", &printed)]
         {

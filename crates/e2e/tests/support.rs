@@ -1,10 +1,11 @@
 //! The test support tested: the node, the funding, and the published client paying the published server.
 
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::{B256, address};
-use e2e::{Anvil, Mined, Mode, MppxClient, MppxServer, PATH_USD, PAYER, SPONSOR, Shop};
+use e2e::{Anvil, Mined, Mode, MppxClient, MppxServer, PATH_USD, PAYER, Postgres, SPONSOR, Shop};
 use serde_json::{Value, json};
 
 const CENT: u128 = 10_000;
@@ -41,6 +42,46 @@ async fn dropped_node_and_server_are_gone() {
     for address in &addresses {
         TcpStream::connect(address).unwrap_err();
     }
+}
+
+#[tokio::test]
+async fn databases_of_a_server_are_separate() {
+    let server = Postgres::shared().await;
+    let [first, second] = [server.database().await, server.database().await];
+    psql(&first, "CREATE TABLE fruit (name TEXT); INSERT INTO fruit VALUES ('äpple')").unwrap();
+    assert_eq!(psql(&first, "SELECT name FROM fruit").unwrap(), "äpple");
+    let error = psql(&second, "SELECT name FROM fruit").unwrap_err();
+    assert!(error.contains("\"fruit\" does not exist"), "{error}");
+}
+
+#[tokio::test]
+async fn database_wants_its_password() {
+    let database = Postgres::shared().await.database().await;
+    assert_eq!(psql(&database, "SELECT 1").unwrap(), "1");
+    let error = psql(&database.replace("//postgres:", "//postgres:not-"), "SELECT 1").unwrap_err();
+    assert!(error.contains("password authentication failed"), "{error}");
+}
+
+#[tokio::test]
+async fn stopped_database_refuses_and_comes_back_with_its_rows() {
+    let mut server = Postgres::start_with(&["fsync = off"]).await;
+    let database = server.database().await;
+    psql(&database, "CREATE TABLE kept (n BIGINT); INSERT INTO kept VALUES (7)").unwrap();
+    assert_eq!(psql(&database, "SHOW fsync").unwrap(), "off");
+    server.stop();
+    let error = psql(&database, "SELECT n FROM kept").unwrap_err();
+    assert!(error.contains("Connection refused"), "{error}");
+    server.restart();
+    assert_eq!(psql(&database, "SELECT n FROM kept").unwrap(), "7");
+    drop(server);
+    psql(&database, "SELECT 1").unwrap_err();
+}
+
+/// What psql prints for `sql`, or its complaint.
+fn psql(database: &str, sql: &str) -> Result<String, String> {
+    let run = Command::new("psql").args(["-XAtq", "-c", sql, database]).output().expect("psql runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("psql speaks UTF-8").trim_end().to_owned();
+    if run.status.success() { Ok(text(run.stdout)) } else { Err(text(run.stderr)) }
 }
 
 #[tokio::test]

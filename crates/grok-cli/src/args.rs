@@ -14,10 +14,16 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  answered
   2  wrong usage, nothing was sent
-  3  refused by policy, nothing was signed
+  3  refused by policy or budget, nothing was signed
   4  failed, no money moved
-  5  failed, and it is unknown whether money moved
+  5  failed, and it is unknown whether money moved: grok-mpp reconcile finds out
   6  paid, but the answer failed or was lost";
+
+const RECONCILE_CODES: &str = "\
+Exit codes:
+  0  no payment is open any more
+  4  a node did not answer as it should
+  5  some payments stay open";
 
 /// Ask Grok, which runs Python to find the answer, and pay per call from a Tempo wallet.
 #[derive(Debug, Parser)]
@@ -30,9 +36,28 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Buy an answer: the answer on standard output, all else on standard error
-    Run(Call),
+    Run(Run),
     /// Ask for the price, and pay nothing
     Quote(Call),
+    /// List payments, the newest last
+    History(History),
+    /// Show what is left of each limit
+    Budget(Budget),
+    /// Ask the chain what became of payments, and what they cost
+    #[command(after_help = RECONCILE_CODES)]
+    Reconcile(Reconcile),
+    /// Print all that is known of a payment, as JSON
+    Evidence(Evidence),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) call: Call,
+    #[command(flatten)]
+    pub(crate) books: Books,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
 }
 
 #[derive(Debug, Args)]
@@ -46,6 +71,55 @@ pub(crate) struct Call {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    #[command(flatten)]
+    pub(crate) books: Books,
+    /// Most payments to list
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
+    /// Only those that the chain has not had the last word on
+    #[arg(long)]
+    pub(crate) open: bool,
+    /// Print a JSON array of what evidence prints of each
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Budget {
+    #[command(flatten)]
+    pub(crate) books: Books,
+    /// Chain to look at
+    #[arg(long, value_name = "ID", env = "GROK_MPP_CHAIN_ID", default_value_t = MAINNET)]
+    pub(crate) chain_id: u64,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reconcile {
+    #[command(flatten)]
+    pub(crate) books: Books,
+    /// The one Tempo node to ask; by default a public one of Tempo's for each of its chains, mainnet and testnet
+    #[arg(long, value_name = "URL")]
+    pub(crate) rpc: Option<String>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Evidence {
+    /// The payment's number
+    pub(crate) id: u64,
+    #[command(flatten)]
+    pub(crate) books: Books,
+}
+
 impl Cli {
     /// Reads the arguments, or ends the program with help or an error.
     pub(crate) fn read() -> Self {
@@ -53,9 +127,9 @@ impl Cli {
         let read = Cli::from_arg_matches(&matches).and_then(|cli| {
             let (_, call) =
                 matches.subcommand().ok_or_else(|| Cli::command().error(MissingSubcommand, ""))?;
+            let sandbox = matches!(call.try_get_one("sandbox"), Ok(Some(true)));
             let given = |name: &&str| call.value_source(name) == Some(ValueSource::CommandLine);
-            let alone = ["base_url", "chain_id"].iter().find(|name| given(name) && call.get_flag("sandbox"));
-            match alone {
+            match ["base_url", "chain_id"].iter().find(|name| sandbox && given(name)) {
                 // The environment may say where the public service is; the command line would mean it.
                 Some(name) => Err(Cli::command().error(
                     ArgumentConflict,
@@ -112,9 +186,42 @@ pub(crate) struct Service {
     /// Port of the sandbox; any free one if not given
     #[arg(long, value_name = "PORT", requires = "sandbox", default_value_t = 0)]
     pub(crate) sandbox_port: u16,
-    /// Have the sandbox settle on the Tempo node at this loopback URL; the wallet must have its dollars there
-    #[arg(long, value_name = "URL", requires = "sandbox")]
+    /// Tempo node to ask, and wait for, when it is unknown whether a payment happened. With --sandbox it must be on this
+    /// machine, and the sandbox settles on it too: the wallet must have its dollars there
+    #[arg(long, value_name = "URL")]
     pub(crate) rpc: Option<String>,
+}
+
+/// Where payments are written down.
+#[derive(Debug, Args)]
+pub(crate) struct Books {
+    /// Where payments are written down: an SQLite file, or postgres://… where that is built in. By default
+    /// grok-mpp/ledger.sqlite in your data folder
+    #[arg(long, value_name = "FILE", env = "GROK_MPP_LEDGER", hide_env_values = true)]
+    pub(crate) ledger: Option<String>,
+    /// Settings: ledger, rpc and limits. By default grok-mpp/config.toml in your configuration folder, if it is there
+    #[arg(long, value_name = "FILE", env = "GROK_MPP_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Limits in place of the config file's.
+#[derive(Debug, Default, Args)]
+#[command(
+    next_help_heading = "Limits, fees included, of each token on its own; in place of the config file's"
+)]
+pub(crate) struct Limits {
+    /// Most dollars that this process may spend
+    #[arg(long, value_name = "DOLLARS")]
+    pub(crate) max_per_process: Option<Amount>,
+    /// Most dollars in any 60 minutes
+    #[arg(long, value_name = "DOLLARS")]
+    pub(crate) max_per_hour: Option<Amount>,
+    /// Most dollars in any 24 hours
+    #[arg(long, value_name = "DOLLARS")]
+    pub(crate) max_per_day: Option<Amount>,
+    /// Most dollars in any 30 days
+    #[arg(long, value_name = "DOLLARS")]
+    pub(crate) max_per_month: Option<Amount>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -1,46 +1,91 @@
-//! The service that is asked, and the wallet that pays it: the public one, another one, or a sandbox on this machine.
+//! The service that is asked, and what pays it: the public one, another one, or a sandbox on this machine.
 
 use grok_gateway::sandbox::{Sandbox, SandboxOptions};
 use grok_mpp::Grok;
-use mpp_core::tempo::{LocalSigner, PATH_USD, USDC_E};
+use mpp_core::tempo::{Address, LocalSigner, PATH_USD, USDC_E};
 use mpp_core::{Amount, Policy};
-use mpp_http::Client;
+use mpp_http::chain::Rpc;
+use mpp_http::ledger::{Ledger as _, Settled, Step, watch};
+use mpp_http::{Client, Money, Payment};
 
 use crate::args;
+use crate::books::{Books, now};
 use crate::failure::{Failure, chain};
-use crate::report;
+use crate::output;
+use crate::payment;
 use crate::wallet;
 
 /// A service to ask.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) grok: Grok,
+    /// Nothing for who only asks for a price.
+    pub(crate) books: Option<Books>,
+    payer: Address,
     sandbox: Option<Sandbox>,
+    node: Option<Rpc>,
 }
 
 impl Service {
-    /// Makes ready to ask, and, if it `pays`, to pay.
-    pub(crate) async fn start(args: &args::Service, pays: bool) -> Result<Self, Failure> {
+    /// Makes ready to ask, and, if there is somewhere to write payments down, to pay.
+    pub(crate) async fn start(
+        args: &args::Service,
+        books: Option<(&args::Books, &args::Limits)>,
+    ) -> Result<Self, Failure> {
         // A quote signs nothing, and a sandbox's own ledger takes play money: neither needs a wallet.
         let play_money = args.sandbox && args.rpc.is_none();
-        let signer = match pays && !play_money {
+        let signer = match books.is_some() && !play_money {
             true => wallet::load(args.key_file.as_deref())?,
             false => wallet::throw_away()?,
         };
-        if !args.sandbox {
-            let tokens = [PATH_USD, USDC_E];
-            let policy = Policy::new(args.chain_id, tokens, args.max_cost);
-            return Ok(Service { grok: grok(args, signer, policy, &args.base_url), sandbox: None });
-        }
-        let options = SandboxOptions {
-            port: args.sandbox_port,
-            rpc: args.rpc.clone(),
-            fund: vec![(signer.address(), PLAY_MONEY)],
-            ..SandboxOptions::default()
+        let payer = signer.address();
+        let books = match books {
+            Some((books, limits)) => Some(Books::open(books, limits).await?),
+            None => None,
         };
-        let sandbox = Sandbox::start(options).await.map_err(|error| Failure::unpaid(chain(&error)))?;
-        let policy = Policy::new(sandbox.chain_id(), [sandbox.token()], args.max_cost);
-        Ok(Service { grok: grok(args, signer, policy, sandbox.base_url()), sandbox: Some(sandbox) })
+        let sandbox = if args.sandbox { Some(sandbox(args, payer).await?) } else { None };
+        let configured = books.as_ref().and_then(|books| books.rpc.as_ref()).filter(|_| !args.sandbox);
+        let node = match args.rpc.as_ref().or(configured) {
+            Some(url) => Some(Rpc::new(url).map_err(|error| Failure::usage(error.to_string()))?),
+            None => None,
+        };
+        let (base_url, policy) = match &sandbox {
+            Some(sandbox) => {
+                (sandbox.base_url(), Policy::new(sandbox.chain_id(), [sandbox.token()], args.max_cost))
+            }
+            None => (&*args.base_url, Policy::new(args.chain_id, [PATH_USD, USDC_E], args.max_cost)),
+        };
+        let grok = Grok::with_client(client(args, signer, policy, books.as_ref())).base_url(base_url);
+        Ok(Service { grok, books, payer, sandbox, node })
+    }
+
+    /// A payment as the chain has it, as far as it says: a sandbox's own ledger at once; a node is waited for, and only
+    /// when it is unknown what became of the payment.
+    pub(crate) async fn settled(&self, payment: Payment) -> Payment {
+        let Some(books) = &self.books else { return payment };
+        if let Some(settled) = self.play_money_spent(&payment) {
+            let step = Step::Settled(settled);
+            return books.ledger.advance(payment.id(), step, now()).await.unwrap_or(payment);
+        }
+        let Some(node) = self.node.as_ref().filter(|_| payment.money() == Money::Unknown) else {
+            return payment;
+        };
+        let _ = payment::waiting(&payment);
+        match watch(&*books.ledger, node, payment.id()).await {
+            Ok(settled) => settled,
+            Err(error) => {
+                let _ = output::note(&format!("no word from the chain: {}", chain(&error)));
+                payment
+            }
+        }
+    }
+
+    /// What a payment took from the sandbox's only wallet, which made no other.
+    fn play_money_spent(&self, payment: &Payment) -> Option<Settled> {
+        let spent = PLAY_MONEY.checked_sub(self.sandbox.as_ref()?.balance(self.payer)?)?;
+        let amount = payment.quote().amount;
+        let fee = spent.checked_sub(amount)?;
+        Some(Settled { at: now(), hash: payment.hash(), amount, fee })
     }
 
     /// Ends the sandbox, if there is one.
@@ -51,10 +96,25 @@ impl Service {
     }
 }
 
-fn grok(args: &args::Service, signer: LocalSigner, policy: Policy, base_url: &str) -> Grok {
+async fn sandbox(args: &args::Service, payer: Address) -> Result<Sandbox, Failure> {
+    let options = SandboxOptions {
+        port: args.sandbox_port,
+        rpc: args.rpc.clone(),
+        fund: vec![(payer, PLAY_MONEY)],
+        ..SandboxOptions::default()
+    };
+    Sandbox::start(options).await.map_err(|error| Failure::unpaid(chain(&error)))
+}
+
+fn client(args: &args::Service, signer: LocalSigner, policy: Policy, books: Option<&Books>) -> Client {
     let client = Client::new(signer, policy).paid_timeout(args.timeout);
-    let client = client.record(|payment| report::sending(payment).map_err(Into::into));
-    Grok::with_client(client).base_url(base_url)
+    match books {
+        Some(books) => client
+            .ledger(books.ledger.clone())
+            .budget(books.budget.clone())
+            .announce(|payment| payment::sending(payment).map_err(Into::into)),
+        None => client,
+    }
 }
 
 /// A hundred dollars that are none.

@@ -47,10 +47,10 @@ impl Grok {
 
     /// Sends a body to a route, pays for it, and reads the answer.
     pub(crate) async fn call(&self, route: &str, body: Vec<u8>) -> Result<Answer, Error> {
-        let response = self.client.send(self.request(route, body)?).await?;
+        let mut response = self.client.send(self.request(route, body)?).await?;
         let status = response.status();
-        let payment = response.payment().cloned().map(Box::new);
         let body = response.bytes().await?;
+        let payment = response.payment().cloned().map(Box::new);
         if !status.is_success() {
             return Err(Error::Refused { status, said: ServiceError::parse(&body) });
         }

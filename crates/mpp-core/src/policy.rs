@@ -188,6 +188,10 @@ impl Policy {
         if challenge.digest().is_some_and(|digest| !digest::matches(digest, body)) {
             return Err(Refusal::Digest);
         }
+        let length = challenge.parameters().map(|(_, value)| value.len()).sum();
+        if length > MAX_ECHO {
+            return Err(Refusal::TooLong { length, limit: MAX_ECHO });
+        }
         let fee_ceiling = self.fee_ceiling(&charge);
         if fee_ceiling > self.max_fee {
             return Err(Refusal::Fee { ceiling: fee_ceiling, allowed: self.max_fee });
@@ -249,8 +253,11 @@ const DEFAULT_MAX_FEE: Amount = Amount::from_base_units(100_000);
 const DEFAULT_VALIDITY: u64 = 25;
 /// TIP-1009 `MAX_EXPIRY_SECS`.
 const MAX_VALIDITY: u64 = 30;
-/// A challenge with fewer seconds left than this can't be paid in time.
-const MIN_REMAINING: u64 = 2;
+/// A challenge with fewer seconds left than this can't be paid in time: a node takes no transaction that ends within three.
+const MIN_REMAINING: u64 = 5;
+
+/// Longest challenge answered, in bytes: the credential repeats it, and one of 64 KiB is read by nobody.
+const MAX_ECHO: usize = 32 * 1024;
 
 /// Why a challenge was not approved. Nothing was signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -312,6 +319,14 @@ pub enum Refusal {
     /// Made for another request body than the one to be sent.
     #[error("is for another request body: the digest does not match")]
     Digest,
+    /// So long that no server would read a credential that repeats it.
+    #[error("is {length} bytes long, and a credential that repeats more than {limit} is read by no server")]
+    TooLong {
+        /// Bytes in its parameters.
+        length: usize,
+        /// Bytes answered.
+        limit: usize,
+    },
     /// Can only be paid by broadcasting a transaction, which the policy does not say the caller does.
     #[error("can only be paid by push, which needs an RPC")]
     PushOnly,

@@ -6,7 +6,7 @@ use alloy_primitives::Address;
 
 use crate::amount::Amount;
 use crate::challenge::Challenge;
-use crate::charge::{ChargeRequest, Transfer};
+use crate::charge::{ChargeError, ChargeRequest, Transfer};
 use crate::printable::printable;
 use crate::time;
 
@@ -38,6 +38,15 @@ pub struct Quote {
 }
 
 impl Quote {
+    /// Reads the terms off a challenge that was approved before, given the chain and the fee ceiling it was approved with.
+    ///
+    /// # Errors
+    /// When what it asks for cannot be read.
+    pub fn read(challenge: &Challenge, chain_id: u64, fee_ceiling: Amount) -> Result<Self, ChargeError> {
+        let charge = ChargeRequest::from_challenge(challenge)?;
+        Ok(Quote::new(challenge, &charge, chain_id, fee_ceiling))
+    }
+
     pub(crate) fn new(
         challenge: &Challenge,
         charge: &ChargeRequest,

@@ -1,23 +1,26 @@
 //! The one payment loop: send, and on a `402` decide, sign, send once more, judge.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
-use http::uri::Scheme;
-use http::{HeaderMap, Uri};
 use mpp_core::error::{Refusal, SignerError};
 use mpp_core::exchange::ACCEPT_PAYMENT;
 use mpp_core::exchange::{Exchange, Next, NotPaid, Outcome, Reason};
+use mpp_core::payee::body_digest;
 use mpp_core::tempo::{SignedPayment, Signer};
 use mpp_core::{Approval, Challenge, Credential, Policy, Problem, Quote};
 
+use crate::books::{Books, now};
+use crate::chain::Rpc;
 use crate::error::{Error, Failure};
-use crate::response::{Deadline, Payment, Response, read_failure};
-use crate::transport::{Body, ReqwestTransport, Transport, TransportError};
+use crate::ledger::{Answer, Budget, Ledger, LedgerError, MemoryLedger, Signed, Step};
+use crate::payment::Payment;
+use crate::response::{Deadline, Response, read_failure};
+use crate::transport::{Body, ReqwestTransport, Transport, TransportError, is_private};
 
 /// An HTTP client with a wallet and a policy. Cheap to clone; clones share connections.
 #[derive(Clone)]
@@ -28,10 +31,12 @@ pub struct Client {
     unpaid_timeout: Duration,
     paid_timeout: Duration,
     body_limit: usize,
-    record: Arc<Record>,
+    books: Books,
+    budget: Budget,
+    announce: Arc<Announce>,
 }
 
-type Record = dyn Fn(&Payment) -> Result<(), BoxError> + Send + Sync;
+type Announce = dyn Fn(&Payment) -> Result<(), BoxError> + Send + Sync;
 
 /// What a request would cost.
 #[derive(Clone, Debug)]
@@ -64,7 +69,9 @@ impl Client {
             unpaid_timeout: Duration::from_secs(30),
             paid_timeout: Duration::from_secs(120),
             body_limit: 64 * 1024 * 1024,
-            record: Arc::new(|_| Ok(())),
+            books: Books { ledger: Arc::new(MemoryLedger::new()), rpc: None },
+            budget: Budget::new(),
+            announce: Arc::new(|_| Ok(())),
         }
     }
 
@@ -95,21 +102,42 @@ impl Client {
         &self.policy
     }
 
-    /// Hands every payment to `record` once it is signed and before a byte of it is sent. If `record` fails, nothing is
-    /// sent. It is the place to write down what a crash, or a dropped call, must not lose.
+    /// Where payments are written down; in memory unless given. Clients that share a ledger share what it allows.
     #[must_use]
-    pub fn record(
+    pub fn ledger(mut self, ledger: impl Ledger + 'static) -> Self {
+        self.books.ledger = Arc::new(ledger);
+        self
+    }
+
+    /// What may be spent over time; without it only the policy's cap on a call limits what is spent.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// A node to ask what became of a payment whose outcome is unknown: in the background, until it can say for good.
+    #[must_use]
+    pub fn rpc(mut self, rpc: Rpc) -> Self {
+        self.books.rpc = Some(rpc);
+        self
+    }
+
+    /// Tells `announce` of every payment once it is written down as sent and before a byte of it is. If it fails, nothing
+    /// is sent.
+    #[must_use]
+    pub fn announce(
         mut self,
-        record: impl Fn(&Payment) -> Result<(), BoxError> + Send + Sync + 'static,
+        announce: impl Fn(&Payment) -> Result<(), BoxError> + Send + Sync + 'static,
     ) -> Self {
-        self.record = Arc::new(record);
+        self.announce = Arc::new(announce);
         self
     }
 
     /// Sends `request`, pays if it is asked to and may, and sends it once more.
     ///
     /// Redirects are not followed: an unpaid one is handed back, a paid one is a failure. Dropping the call stops
-    /// waiting for it, but not a payment that was sent: see [`record`](Client::record).
+    /// waiting for it, but not a payment that was sent: that is in the [`ledger`](Client::ledger).
     ///
     /// # Errors
     /// See [`Error`]; ask its [`money`](Error::money) before anything else.
@@ -132,7 +160,7 @@ impl Client {
             Err(reason) => return Err(self.not_paid(reason, answer).await),
         };
 
-        // 3. The one signature of this call: it uses the approval up. The hook may have taken its time over it.
+        // 3. The money is set aside, in one step with the check of every limit. The policy's hook may have taken its time.
         let now = now();
         if let Err(refusal) = still_open(&approval, now) {
             return Err(self.not_paid(NotPaid::Refused(vec![Reason::Policy(refusal)]), answer).await);
@@ -140,12 +168,25 @@ impl Client {
         if idempotency_key {
             add_idempotency_key(&mut request)?;
         }
-        let payment = self.sign(approval, now).await?;
+        let payment = Payment::new(&request, &approval, self.signer.address(), now);
+        let mut payment =
+            self.books.ledger.reserve(payment, &self.budget).await.map_err(|error| match error {
+                LedgerError::OverBudget(over) => Error::OverBudget(*over),
+                error => Error::Ledger(error),
+            })?;
 
-        // 4. The record, and the same request once more with the credential. From here on money may move.
-        let deadline = Deadline::after(self.paid_timeout);
-        let request = self.ready(request, &payment)?;
-        self.paid(request, payment, deadline).await
+        // 4. The one signature of this call: it uses the approval up. With it the payment is written down as sent.
+        let signed = match self.sign(approval, now).await {
+            Ok(signed) => signed,
+            Err(error) => {
+                self.books.note(&mut payment, Step::NotSent { failure: error.to_string() }).await;
+                return Err(error);
+            }
+        };
+        let request = self.ready(request, &mut payment, &signed).await?;
+
+        // 5. The same request once more with the credential. From here on money may move.
+        self.paid(request, payment, &signed).await
     }
 
     /// Asks what `request` would cost, and pays nothing. Of several offers it is the one that would be paid, or else
@@ -210,50 +251,97 @@ impl Client {
         Ok(payment)
     }
 
-    /// The request with its credential, the payment recorded, and still in time.
-    fn ready(
+    /// The request with its credential, once the payment is written down as sent, announced, and still in time.
+    async fn ready(
         &self,
         request: http::Request<Bytes>,
-        payment: &SignedPayment,
+        payment: &mut Payment,
+        signed: &SignedPayment,
     ) -> Result<http::Request<Bytes>, Error> {
-        let record = Payment::signed(payment);
-        let unsent = |source: BoxError| {
-            let failure = Failure::Transport(TransportError::unsent(source));
-            Error::AfterSigning { payment: Box::new(record.clone()), failure }
+        let failure = match self.write_down(payment, signed).await {
+            Ok(()) => match with_credential(request, signed.credential()) {
+                Ok(request) => return Ok(request),
+                Err(error) => Failure::Transport(TransportError::unsent(error)),
+            },
+            Err(failure) => failure,
         };
-        let request = with_credential(request, payment.credential()).map_err(|error| unsent(error.into()))?;
-        (self.record)(&record).map_err(unsent)?;
-        if payment.valid_before().is_some_and(|end| end <= now()) {
-            return Err(unsent("signing took so long that the payment can no longer happen".into()));
+        self.books.note(payment, Step::NotSent { failure: failure.to_string() }).await;
+        Err(Error::AfterSigning { payment: Box::new(payment.clone()), failure })
+    }
+
+    async fn write_down(&self, payment: &mut Payment, signed: &SignedPayment) -> Result<(), Failure> {
+        let signed_at = now();
+        let sent = Step::Sent(Signed::new(signed, signed_at));
+        *payment = self.books.ledger.advance(payment.id, sent, signed_at).await.map_err(Failure::Ledger)?;
+        (self.announce)(payment).map_err(|error| Failure::Transport(TransportError::unsent(error)))?;
+        match signed.valid_before() {
+            Some(end) if end <= now() => Err(Failure::Transport(TransportError::unsent(
+                "signing took so long that the payment can no longer happen",
+            ))),
+            _ => Ok(()),
         }
-        Ok(request)
     }
 
     async fn paid(
         &self,
         request: http::Request<Bytes>,
-        payment: SignedPayment,
-        deadline: Deadline,
+        mut payment: Payment,
+        signed: &SignedPayment,
     ) -> Result<Response, Error> {
-        let record = Payment::signed(&payment);
-        tracing::info!("sending the payment");
-        let (record, failure) = match deadline.limit(self.transport.send(request)).await {
+        let deadline = Deadline::after(self.paid_timeout);
+        tracing::info!(payment.id, "sending the payment");
+        let (step, failure) = match deadline.limit(self.send_credential(request, signed)).await {
             Ok(Ok(answer)) => {
                 let status = answer.status();
                 let receipt = answer.headers().get(PAYMENT_RECEIPT).map(HeaderValue::as_bytes);
-                let record = record.sent(payment.answered(status.as_u16(), receipt));
-                tracing::info!(status = status.as_u16(), money = ?record.money(), "answered");
+                let outcome = signed.answered(status.as_u16(), receipt);
+                let mut head = Answer { at: now(), status: Some(status.as_u16()), body_digest: None };
                 if status.is_success() {
-                    return Ok(self.deliver(answer, deadline, Some(record)));
+                    self.books.note(&mut payment, answered(head, outcome)).await;
+                    tracing::info!(status = status.as_u16(), state = payment.state.name(), "answered");
+                    return Ok(self.deliver(answer, deadline, Some(payment)));
                 }
-                (record, Failure::Status { status, body: read_failure(answer.into_body()).await })
+                let body = read_failure(answer.into_body()).await;
+                head.body_digest = Some(body_digest(&body));
+                let failure = Failure::Status { status, body };
+                (failed(Some(head), outcome, &failure), failure)
             }
-            Ok(Err(error)) if !error.may_have_been_sent() => (record, Failure::Transport(error)),
-            Ok(Err(error)) => (record.sent(Outcome::Unknown), Failure::Transport(error)),
-            Err(timeout) => (record.sent(Outcome::Unknown), timeout),
+            Ok(Err(error)) if !error.may_have_been_sent() => {
+                let failure = Failure::Transport(error);
+                (Step::NotSent { failure: failure.to_string() }, failure)
+            }
+            Ok(Err(error)) => {
+                let failure = Failure::Transport(error);
+                (failed(None, Outcome::Unknown, &failure), failure)
+            }
+            Err(timeout) => (failed(None, Outcome::Unknown, &timeout), timeout),
         };
-        tracing::warn!(money = ?record.money(), "no answer to a paid request");
-        Err(Error::AfterSigning { payment: Box::new(record), failure })
+        self.books.note(&mut payment, step).await;
+        tracing::warn!(payment.id, state = payment.state.name(), "no answer to a paid request");
+        self.books.look_up_later(&payment);
+        Err(Error::AfterSigning { payment: Box::new(payment), failure })
+    }
+
+    /// Sends the credential, and once more the very same one if the connection broke before there was an answer: it is
+    /// the same payment, which can happen but once.
+    async fn send_credential(
+        &self,
+        request: http::Request<Bytes>,
+        signed: &SignedPayment,
+    ) -> Result<http::Response<Body>, TransportError> {
+        let first = match self.transport.send(request.clone()).await {
+            Err(error) if error.is_unanswered() => error,
+            answered => return answered,
+        };
+        if signed.valid_before().is_some_and(|end| end <= now()) {
+            return Err(first);
+        }
+        tracing::info!("the connection broke, sending the same payment again");
+        // Whether the second arrived or not, the first may have.
+        self.transport
+            .send(request)
+            .await
+            .map_err(|error| if error.may_have_been_sent() { error } else { first })
     }
 
     fn deliver(
@@ -266,8 +354,30 @@ impl Client {
         if let Some(receipt) = headers.get_mut(PAYMENT_RECEIPT) {
             receipt.set_sensitive(true);
         }
-        Response { status, headers, body, payment: payment.map(Box::new), deadline, limit: self.body_limit }
+        let payment = payment.map(|payment| (Box::new(payment), self.books.clone()));
+        Response { status, headers, body, payment, deadline, limit: self.body_limit }
     }
+}
+
+/// What a success says of the money.
+fn answered(answer: Answer, outcome: Outcome) -> Step {
+    let (receipt, failure) = match outcome {
+        Outcome::Paid(receipt) => (Some(receipt), None),
+        Outcome::WrongReceipt(error) => (None, Some(error.to_string())),
+        Outcome::Accepted | Outcome::Unknown => (None, None),
+    };
+    Step::Answered { answer, receipt, failure }
+}
+
+/// What a failure says of it.
+fn failed(answer: Option<Answer>, outcome: Outcome, failure: &Failure) -> Step {
+    let receipt = if let Outcome::Paid(receipt) = outcome { Some(receipt) } else { None };
+    // Without the server's words, which may be the credential.
+    let failure = match failure {
+        Failure::Status { status, .. } => format!("the server answered {status}"),
+        other => other.to_string(),
+    };
+    Step::Failed { answer, receipt, failure }
 }
 
 impl fmt::Debug for Client {
@@ -308,14 +418,6 @@ fn prepare(mut request: http::Request<Bytes>) -> Result<http::Request<Bytes>, Er
     Ok(request)
 }
 
-/// Whether nobody else can read along: TLS, or this machine's loopback.
-fn is_private(uri: &Uri) -> bool {
-    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let loopback =
-        host.parse::<IpAddr>().map_or(host.eq_ignore_ascii_case("localhost"), |ip| ip.is_loopback());
-    uri.scheme() == Some(&Scheme::HTTPS) || loopback
-}
-
 fn exchange<'a>(request: &'a http::Request<Bytes>, policy: &'a Policy) -> Exchange<'a> {
     Exchange {
         method: request.method().as_str(),
@@ -349,11 +451,6 @@ fn add_idempotency_key(request: &mut http::Request<Bytes>) -> Result<(), Error> 
 
 fn challenges(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     headers.get_all(WWW_AUTHENTICATE).into_iter().map(HeaderValue::as_bytes)
-}
-
-/// Unix seconds; the only clock of a payment.
-fn now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn random() -> Result<[u8; 8], Error> {

@@ -9,7 +9,8 @@ use mpp_core::Problem;
 use mpp_core::error::SignerError;
 use mpp_core::exchange::NotPaid;
 
-use crate::response::Payment;
+use crate::ledger::{LedgerError, OverBudget};
+use crate::payment::Payment;
 use crate::transport::TransportError;
 
 /// A call without an answer. [`money`](Error::money) says what became of the money.
@@ -30,6 +31,12 @@ pub enum Error {
         /// The problem in the server's body, if it holds one.
         problem: Option<Box<Problem>>,
     },
+    /// The budget has no room for the payment. Nothing was signed.
+    #[error("payment refused: {0}")]
+    OverBudget(OverBudget),
+    /// The payment could not be written down. Nothing was signed.
+    #[error("the payment could not be written down, so nothing was signed")]
+    Ledger(#[source] LedgerError),
     /// The signer did not sign.
     #[error(transparent)]
     Signer(SignerError),
@@ -76,6 +83,9 @@ impl Error {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
+    /// The payment could not be written down as sent, so it was not.
+    #[error("the payment could not be written down")]
+    Ledger(#[source] LedgerError),
     /// The connection.
     #[error(transparent)]
     Transport(TransportError),

@@ -12,7 +12,7 @@
 //! let signer = tempo::LocalSigner::from_hex(&std::env::var("KEY")?)?;
 //! let policy = Policy::new(tempo::MAINNET, [tempo::PATH_USD, tempo::USDC_E], "0.05".parse()?);
 //! let client = Client::new(signer, policy);
-//! let answer = client.send(http::Request::get("https://weather.example/paris").body("".into())?).await?;
+//! let mut answer = client.send(http::Request::get("https://weather.example/paris").body("".into())?).await?;
 //! println!("{:?}", answer.payment());
 //! println!("{:?}", answer.bytes().await?);
 //! # Ok(())
@@ -23,12 +23,19 @@
 //! credential in the clear or to another place than the one that asked, follow a redirect, or take a lost answer for
 //! an unpaid one.
 
+mod books;
+pub mod chain;
 mod client;
 mod error;
+mod evidence;
+pub mod ledger;
+mod payment;
+mod reconcile;
 mod response;
 mod transport;
 
 pub use client::{Client, Quoted};
 pub use error::{Error, Failure, Money};
-pub use response::{Payment, Response};
+pub use payment::Payment;
+pub use response::Response;
 pub use transport::{Body, ReqwestTransport, SendFuture, Transport, TransportError};

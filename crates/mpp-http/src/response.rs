@@ -1,113 +1,26 @@
-//! The answer to a call, and the payment that was made for it.
+//! The answer to a call, and how bodies are read within limits.
 
 use std::fmt;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use mpp_core::exchange::Outcome;
-use mpp_core::tempo::{Address, B256, SignedPayment};
-use mpp_core::{Quote, Receipt};
+use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use mpp_core::payee::body_digest;
 use tokio::time::Instant;
 
-use crate::error::{Error, Failure, Money};
+use crate::books::Books;
+use crate::error::{Error, Failure};
+use crate::ledger::Step;
+use crate::payment::Payment;
 use crate::transport::{Body, TransportError};
-
-/// A payment that was signed in a call, and what is known of it. Every field can be shown to anyone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Payment {
-    quote: Quote,
-    payer: Address,
-    hash: Option<B256>,
-    memo: Option<B256>,
-    valid_before: Option<u64>,
-    sent: bool,
-    outcome: Outcome,
-}
-
-impl Payment {
-    /// A payment of which no byte has been sent yet.
-    pub(crate) fn signed(payment: &SignedPayment) -> Self {
-        Payment {
-            quote: payment.quote().clone(),
-            payer: payment.payer(),
-            hash: payment.hash(),
-            memo: payment.memo(),
-            valid_before: payment.valid_before(),
-            sent: false,
-            outcome: Outcome::Unknown,
-        }
-    }
-
-    pub(crate) fn sent(mut self, outcome: Outcome) -> Self {
-        self.sent = true;
-        self.outcome = outcome;
-        self
-    }
-
-    /// What was approved and signed: amount, token, recipients, chain, challenge.
-    #[must_use]
-    pub fn quote(&self) -> &Quote {
-        &self.quote
-    }
-
-    /// The address that pays.
-    #[must_use]
-    pub fn payer(&self) -> Address {
-        self.payer
-    }
-
-    /// The transaction's hash: known from the signature, or, when the payee sponsors it, from the receipt.
-    #[must_use]
-    pub fn hash(&self) -> Option<B256> {
-        self.hash.or_else(|| self.receipt()?.hash())
-    }
-
-    /// The memo by which the payment can be found on chain.
-    #[must_use]
-    pub fn memo(&self) -> Option<B256> {
-        self.memo
-    }
-
-    /// The Unix second from which on it can no longer happen.
-    #[must_use]
-    pub fn valid_before(&self) -> Option<u64> {
-        self.valid_before
-    }
-
-    /// The payee's receipt, if it is for this payment.
-    #[must_use]
-    pub fn receipt(&self) -> Option<&Receipt> {
-        match &self.outcome {
-            Outcome::Paid(receipt) => Some(receipt),
-            _ => None,
-        }
-    }
-
-    /// What the answer said about it.
-    #[must_use]
-    pub fn outcome(&self) -> &Outcome {
-        &self.outcome
-    }
-
-    /// Where the money is, as far as is known.
-    #[must_use]
-    pub fn money(&self) -> Money {
-        match self.outcome {
-            _ if !self.sent || self.quote.amount.is_zero() => Money::NotMoved,
-            Outcome::Unknown => Money::Unknown,
-            _ => Money::Paid,
-        }
-    }
-}
 
 /// The answer to a call: to the unpaid request when no payment was asked for, else to the paid one.
 pub struct Response {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Body,
-    pub(crate) payment: Option<Box<Payment>>,
+    pub(crate) payment: Option<(Box<Payment>, Books)>,
     pub(crate) deadline: Deadline,
     pub(crate) limit: usize,
 }
@@ -128,19 +41,29 @@ impl Response {
     /// The payment made for it, if one was.
     #[must_use]
     pub fn payment(&self) -> Option<&Payment> {
-        self.payment.as_deref()
+        self.payment.as_ref().map(|(payment, _)| &**payment)
     }
 
-    /// The whole body, read within the call's time and size limits.
+    /// The whole body, read within the call's time and size limits; the ledger hears of it. It can be had once.
     ///
     /// # Errors
     /// When it does not arrive whole. If it was paid for, the error holds the payment.
-    pub async fn bytes(self) -> Result<Bytes, Error> {
-        let Response { body, payment, deadline, limit, .. } = self;
-        deadline.read(body, limit).await.map_err(|failure| match payment {
-            None => Error::Unpaid(failure),
-            Some(payment) => Error::AfterSigning { payment, failure },
-        })
+    pub async fn bytes(&mut self) -> Result<Bytes, Error> {
+        let body = std::mem::replace(&mut self.body, Box::pin(Empty::new().map_err(|never| match never {})));
+        let read = self.deadline.read(body, self.limit).await;
+        let Some((payment, books)) = &mut self.payment else { return read.map_err(Error::Unpaid) };
+        match read {
+            Ok(whole) => {
+                books.note(payment, Step::Delivered { body_digest: body_digest(&whole) }).await;
+                Ok(whole)
+            }
+            Err(failure) => {
+                books
+                    .note(payment, Step::Failed { answer: None, receipt: None, failure: failure.to_string() })
+                    .await;
+                Err(Error::AfterSigning { payment: payment.clone(), failure })
+            }
+        }
     }
 }
 
@@ -149,7 +72,7 @@ impl fmt::Debug for Response {
         formatter
             .debug_struct("Response")
             .field("status", &self.status)
-            .field("payment", &self.payment)
+            .field("payment", &self.payment())
             .finish_non_exhaustive()
     }
 }

@@ -1,9 +1,13 @@
 //! How requests leave: one method to implement for any HTTP stack, and the default on reqwest.
 
+use std::error::Error as _;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use http::Uri;
+use http::uri::Scheme;
 use http_body_util::BodyExt as _;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
@@ -26,27 +30,51 @@ pub trait Transport: Send + Sync {
 
 /// A request that got no response.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", if *.sent { "the connection broke before the response" } else { "the request could not be sent" })]
+#[error("{}", match .reached {
+    Reached::Nobody => "the request could not be sent",
+    Reached::Perhaps => "the response is not one, or broke off",
+    Reached::NoAnswer => "the connection broke before the response",
+})]
 pub struct TransportError {
-    sent: bool,
+    reached: Reached,
     source: BoxError,
+}
+
+/// How far a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reached {
+    Nobody,
+    Perhaps,
+    NoAnswer,
 }
 
 impl TransportError {
     /// No byte of the request left this machine.
     pub fn unsent(source: impl Into<BoxError>) -> Self {
-        TransportError { sent: false, source: source.into() }
+        TransportError { reached: Reached::Nobody, source: source.into() }
     }
 
     /// Some or all of the request may have arrived.
     pub fn maybe_sent(source: impl Into<BoxError>) -> Self {
-        TransportError { sent: true, source: source.into() }
+        TransportError { reached: Reached::Perhaps, source: source.into() }
+    }
+
+    /// Some or all of the request may have arrived, and the connection broke before there was a response. Such a request
+    /// may be sent once more as it is.
+    pub fn unanswered(source: impl Into<BoxError>) -> Self {
+        TransportError { reached: Reached::NoAnswer, source: source.into() }
     }
 
     /// Whether the server may have seen some or all of the request.
     #[must_use]
     pub fn may_have_been_sent(&self) -> bool {
-        self.sent
+        self.reached != Reached::Nobody
+    }
+
+    /// Whether the connection broke before there was a response.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        self.reached == Reached::NoAnswer
     }
 }
 
@@ -94,11 +122,41 @@ impl Transport for ReqwestTransport {
             let request = reqwest::Request::try_from(request).map_err(TransportError::unsent)?;
             let client = self.client(&request)?;
             let response = client.execute(request).await.map_err(|error| {
-                let sent = !(error.is_connect() || error.is_builder());
-                TransportError { sent, source: error.without_url().into() }
+                let reached = match error.is_connect() || error.is_builder() {
+                    true => Reached::Nobody,
+                    false if broke_off(&error) => Reached::NoAnswer,
+                    false => Reached::Perhaps,
+                };
+                TransportError { reached, source: error.without_url().into() }
             })?;
             let response: http::Response<reqwest::Body> = response.into();
             Ok(response.map(|body| -> Body { Box::pin(body.map_err(BoxError::from)) }))
         })
     }
+}
+
+/// Whether nobody else can read along: TLS, or this machine's loopback.
+pub(crate) fn is_private(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let loopback =
+        host.parse::<IpAddr>().map_or(host.eq_ignore_ascii_case("localhost"), |ip| ip.is_loopback());
+    uri.scheme() == Some(&Scheme::HTTPS) || loopback
+}
+
+/// Whether the connection ended before the head of a response was whole, for whatever reason but what was in it.
+fn broke_off(error: &reqwest::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let incomplete =
+            error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message);
+        let cut = error.downcast_ref::<std::io::Error>().is_some_and(|error| {
+            [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof].contains(&error.kind())
+        });
+        if incomplete || cut {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

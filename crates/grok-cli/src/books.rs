@@ -1,0 +1,125 @@
+//! The ledger of a run, and the limits it keeps: opened from arguments, environment and config file, in this order.
+
+use std::fs::DirBuilder;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use mpp_core::Amount;
+use mpp_http::Payment;
+use mpp_http::ledger::{Budget, Ledger as _, LedgerError, Limit, Scope, SqlLedger, Standing, Window};
+
+use crate::args;
+use crate::config::{self, Config};
+use crate::failure::Failure;
+
+/// An open ledger and what else the config file says.
+#[derive(Debug)]
+pub(crate) struct Books {
+    pub(crate) ledger: Arc<SqlLedger>,
+    /// What to call the ledger.
+    pub(crate) place: String,
+    pub(crate) budget: Budget,
+    /// The config file's node.
+    pub(crate) rpc: Option<String>,
+}
+
+impl Books {
+    /// Opens the ledger, making it if need be. `limits` replace the config file's on all payments.
+    pub(crate) async fn open(args: &args::Books, limits: &args::Limits) -> Result<Self, Failure> {
+        let Config { ledger, rpc, limits: configured } = Config::read(args.config.as_deref())?;
+        let (ledger, place) = match args.ledger.clone().or(ledger) {
+            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                (postgres(&url).await?, "in PostgreSQL".to_owned())
+            }
+            Some(path) => (SqlLedger::sqlite(&path).await?, path),
+            None => {
+                let path = config::default_ledger().ok_or_else(|| {
+                    Failure::unpaid("no home folder to keep the ledger in; say where with --ledger FILE")
+                })?;
+                make_folder(&path)?;
+                (SqlLedger::sqlite(&path).await?, path.display().to_string())
+            }
+        };
+        Ok(Books { ledger: Arc::new(ledger), place, budget: budget(configured, limits), rpc })
+    }
+
+    /// What is left of the limits that a payment counts against; of those on a single payment there is nothing to say.
+    pub(crate) async fn left(&self, payment: &Payment) -> Result<Vec<Standing>, LedgerError> {
+        let mut standing = self.budget.standing(&*self.ledger, payment.currency(), now()).await?;
+        standing.retain(|standing| {
+            let applies = match &standing.limit.scope {
+                Scope::All => true,
+                Scope::Realm(realm) => *realm == payment.quote().realm,
+                Scope::Recipient(to) => payment.quote().transfers.iter().any(|share| share.to == *to),
+            };
+            applies && standing.limit.window != Window::Call
+        });
+        Ok(standing)
+    }
+
+    /// The payments that the chain has not had the last word on, the newest first.
+    pub(crate) async fn open_payments(&self) -> Result<Vec<Payment>, LedgerError> {
+        let mut open: Vec<Payment> = Vec::new();
+        loop {
+            let page = self.ledger.payments(open.last().map(Payment::id), PAGE, true).await?;
+            if page.is_empty() {
+                return Ok(open);
+            }
+            open.extend(page);
+        }
+    }
+}
+
+fn budget(mut limits: Vec<Limit>, args: &args::Limits) -> Budget {
+    let given: [(Window, Option<Amount>); 4] = [
+        (Window::Process, args.max_per_process),
+        (Window::Hour, args.max_per_hour),
+        (Window::Day, args.max_per_day),
+        (Window::Month, args.max_per_month),
+    ];
+    for (window, amount) in given {
+        let Some(amount) = amount else { continue };
+        limits.retain(|limit| limit.scope != Scope::All || limit.window != window);
+        limits.push(Limit { scope: Scope::All, window, amount });
+    }
+    limits.into_iter().fold(Budget::new(), |budget, Limit { scope, window, amount }| match scope {
+        Scope::All => budget.per(window, amount),
+        Scope::Realm(realm) => budget.realm(realm, window, amount),
+        Scope::Recipient(to) => budget.recipient(to, window, amount),
+    })
+}
+
+#[cfg(feature = "postgres")]
+async fn postgres(url: &str) -> Result<SqlLedger, Failure> {
+    Ok(SqlLedger::postgres(url).await?)
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn postgres(_url: &str) -> Result<SqlLedger, Failure> {
+    Err(Failure::usage(
+        "this grok-mpp is built without PostgreSQL; build it with --features postgres, or name an SQLite file",
+    ))
+}
+
+/// Makes the folder of the default ledger, for its owner alone.
+fn make_folder(ledger: &Path) -> Result<(), Failure> {
+    let Some(folder) = ledger.parent() else { return Ok(()) };
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder).map_err(|error| {
+        Failure::unpaid(format!(
+            "the ledger {} cannot be made: {error}; say where else with --ledger FILE",
+            ledger.display()
+        ))
+    })
+}
+
+/// Unix seconds.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Payments read at once.
+const PAGE: u32 = 100;

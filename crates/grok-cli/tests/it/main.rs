@@ -1,0 +1,8 @@
+//! The command as a person or a script meets it: what it prints where, and with which code it ends.
+
+mod commands;
+mod config;
+mod ledger;
+mod outcome;
+mod run;
+mod support;
