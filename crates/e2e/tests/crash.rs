@@ -3,6 +3,7 @@
 //! missing, and no budget was exceeded. Prints a table; `KILLS` in the environment changes how many there are.
 
 #![expect(
+    clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "it prints a table, and a panic is how it fails"

@@ -181,7 +181,7 @@ async fn unknown_counts_until_the_chain_speaks(store: &dyn Ledger) {
 async fn payment_given_up_is_never_sent(store: &dyn Ledger) {
     let attempt = Terms::cent(NOW).attempt();
     store.reserve(attempt.payment.clone(), &Budget::new()).await.unwrap();
-    store.advance(1, Step::NotSent { failure: "stale".into() }, NOW).await.unwrap();
+    store.advance(1, Step::GivenUp, NOW).await.unwrap();
     let error = store.advance(1, attempt.sent(), NOW).await.unwrap_err();
     assert!(matches!(error, LedgerError::Closed { id: 1, state: State::NotPaid }), "{error}");
     assert_eq!(store.payment(1).await.unwrap().unwrap().transaction(), None);
@@ -192,6 +192,9 @@ async fn payment_given_up_is_never_sent(store: &dyn Ledger) {
     store.advance(2, attempt.sent(), NOW).await.unwrap();
     let error = store.advance(2, attempt.sent(), NOW).await.unwrap_err();
     assert!(matches!(error, LedgerError::Closed { id: 2, state: State::Sent }), "{error}");
+    // And one that was sent is not given up.
+    let kept = store.advance(2, Step::GivenUp, NOW).await.unwrap();
+    assert_eq!((kept.state(), kept.money()), (State::Sent, Money::Unknown));
 }
 
 async fn clock_behind_the_newest_payment_is_refused(store: &dyn Ledger) {
@@ -259,16 +262,18 @@ async fn agrees_with_the_ledger_in_memory(store: &dyn Ledger) {
             let landed =
                 Settled { at: now, hash: None, amount: units(10_000 * u128::from(draw(2))), fee: units(29) };
             let answer = Answer { at: now, status: Some(500), body_digest: None };
-            let step = match draw(6) {
+            let step = match draw(7) {
                 0 => attempts[index].sent(),
                 1 => attempts[index].answered(),
                 2 => Step::Delivered { body_digest: "d".into() },
                 3 => Step::Failed { answer: Some(answer), receipt: None, failure: "cut".into() },
                 4 => Step::Settled(landed),
+                5 => Step::GivenUp,
                 _ => Step::NotSent { failure: "no".into() },
             };
             // What no client does: nothing but being sent or given up follows on being reserved.
-            if ranks[index] == State::Reserved && !matches!(step, Step::Sent(_) | Step::NotSent { .. }) {
+            let first = matches!(step, Step::Sent(_) | Step::NotSent { .. } | Step::GivenUp);
+            if ranks[index] == State::Reserved && !first {
                 continue;
             }
             let (here, there) =

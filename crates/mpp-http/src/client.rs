@@ -355,6 +355,7 @@ impl Client {
             receipt.set_sensitive(true);
         }
         let payment = payment.map(|payment| (Box::new(payment), self.books.clone()));
+        let body = Some(body);
         Response { status, headers, body, payment, deadline, limit: self.body_limit }
     }
 }

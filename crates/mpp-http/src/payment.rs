@@ -118,7 +118,9 @@ pub enum Step {
     /// It was signed, and the credential is about to leave. The only step that may be refused: whoever is refused
     /// sends nothing.
     Sent(Signed),
-    /// It will never leave, or surely did not.
+    /// It was set aside so long ago that nobody waits for it; nothing happens if it was sent in the meantime.
+    GivenUp,
+    /// Whoever was to send it will not, or knows that not a byte of it left.
     NotSent {
         /// Why.
         failure: String,
@@ -310,6 +312,13 @@ impl Payment {
                 self.state = State::Sent;
             }
             Step::Sent(_) => return Err(self.state),
+            Step::GivenUp => {
+                if self.state == State::Reserved {
+                    self.state = State::NotPaid;
+                    self.settled = Some(Settled::nothing(now));
+                    self.failure = Some("it was never sent".to_owned());
+                }
+            }
             Step::NotSent { failure } => {
                 if matches!(self.state, State::Reserved | State::Sent) {
                     self.state = State::NotPaid;

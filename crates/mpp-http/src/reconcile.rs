@@ -57,11 +57,9 @@ pub async fn reconcile(ledger: &dyn Ledger, rpc: Option<&Rpc>) -> Result<Reconci
     let mut before = None;
     loop {
         let read_at = now();
-        let mut page = ledger.payments(before, PAGE, true).await?;
+        let page = ledger.payments(before, PAGE, true).await?;
         let Some(last) = page.last() else { return Ok(reconciled) };
         before = Some(last.id());
-        // First what is only reserved, while it still is: a node can take its time.
-        page.sort_by_key(Payment::state);
         for payment in page {
             let step = match verdict(&payment, rpc.filter(|_| !silent), read_at).await {
                 Err(Open::NoNode) if silent => Err(Open::NotAsked),
@@ -69,7 +67,8 @@ pub async fn reconcile(ledger: &dyn Ledger, rpc: Option<&Rpc>) -> Result<Reconci
             };
             match step {
                 Ok(step) => match ledger.advance(payment.id(), step, now()).await {
-                    Ok(payment) => reconciled.settled.push(payment),
+                    Ok(payment) if payment.settled().is_some() => reconciled.settled.push(payment),
+                    Ok(payment) => reconciled.open.push((payment, Open::Reserved)),
                     // A ledger in memory may have let go of it.
                     Err(LedgerError::Missing { .. }) => {}
                     Err(error) => return Err(error.into()),
@@ -88,7 +87,7 @@ async fn verdict(payment: &Payment, rpc: Option<&Rpc>, read_at: u64) -> Result<S
     if payment.state() == State::Reserved {
         let age = read_at.saturating_sub(payment.reserved_at());
         return match age > ABANDONED {
-            true => Ok(Step::NotSent { failure: "it was never sent".to_owned() }),
+            true => Ok(Step::GivenUp),
             false => Err(Open::Reserved),
         };
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
-use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use mpp_core::payee::body_digest;
 use tokio::time::Instant;
 
@@ -19,7 +19,7 @@ use crate::transport::{Body, TransportError};
 pub struct Response {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Body,
+    pub(crate) body: Option<Body>,
     pub(crate) payment: Option<(Box<Payment>, Books)>,
     pub(crate) deadline: Deadline,
     pub(crate) limit: usize,
@@ -44,12 +44,13 @@ impl Response {
         self.payment.as_ref().map(|(payment, _)| &**payment)
     }
 
-    /// The whole body, read within the call's time and size limits; the ledger hears of it. It can be had once.
+    /// The whole body, read within the call's time and size limits; the ledger hears of it. It can be had once, and is
+    /// empty after that.
     ///
     /// # Errors
     /// When it does not arrive whole. If it was paid for, the error holds the payment.
     pub async fn bytes(&mut self) -> Result<Bytes, Error> {
-        let body = std::mem::replace(&mut self.body, Box::pin(Empty::new().map_err(|never| match never {})));
+        let Some(body) = self.body.take() else { return Ok(Bytes::new()) };
         let read = self.deadline.read(body, self.limit).await;
         let Some((payment, books)) = &mut self.payment else { return read.map_err(Error::Unpaid) };
         match read {
@@ -58,9 +59,9 @@ impl Response {
                 Ok(whole)
             }
             Err(failure) => {
-                books
-                    .note(payment, Step::Failed { answer: None, receipt: None, failure: failure.to_string() })
-                    .await;
+                let lost = Step::Failed { answer: None, receipt: None, failure: failure.to_string() };
+                books.note(payment, lost).await;
+                books.look_up_later(payment);
                 Err(Error::AfterSigning { payment: payment.clone(), failure })
             }
         }
