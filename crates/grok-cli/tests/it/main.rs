@@ -2,6 +2,7 @@
 
 mod commands;
 mod config;
+mod killed;
 mod ledger;
 mod outcome;
 mod run;
