@@ -13,9 +13,8 @@ use base64_022::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use e2e::{CHAIN_ID, Customer, PATH_USD, PAYER, RECIPIENT, Reply, ScriptedServer};
 use mpp_core::error::{NotPaid, Reason, Refusal};
-use mpp_core::tempo::Payload;
-use mpp_core::tempo::{Address, LocalSigner, SignFuture, Signer, Unsigned};
-use mpp_core::{Amount, Decision, Policy};
+use mpp_core::tempo::{Address, LocalSigner, Payload, SignFuture, Signer, Unsigned};
+use mpp_core::{Amount, Decision, Policy, Quote};
 use mpp_http::ledger::State;
 use mpp_http::{Client, Error, Failure, Money, Payment, Quoted};
 use serde_json::json;
@@ -69,13 +68,7 @@ async fn payment_that_could_not_be_recorded_is_not_sent() {
 
 #[tokio::test]
 async fn approval_that_outlasts_the_challenge_signs_nothing() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
-    let policy = policy().ask(move |quote| {
-        count.fetch_add(1, Ordering::SeqCst);
-        wait_until(quote.expires_at.unwrap());
-        Decision::Approve
-    });
+    let (policy, asked) = asking(policy(), |quote| wait_until(quote.expires_at.unwrap()));
     let short = || vec![e2e::demand(CENT, None, 6).encode()];
     let scene = Scene::demanding(short, Customer::new(PAYER.key, policy)).await;
     let error = scene.get().await.unwrap_err();
@@ -118,12 +111,7 @@ async fn signer_that_never_answers_is_given_up() {
 
 #[tokio::test]
 async fn push_only_charge_is_not_signed_though_the_policy_allows_it() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
-    let policy = policy().push(true).ask(move |_| {
-        count.fetch_add(1, Ordering::SeqCst);
-        Decision::Approve
-    });
+    let (policy, asked) = asking(policy().push(true), |_| {});
     let scene = Scene::demanding(|| vec![push_only(CENT)], Customer::new(PAYER.key, policy)).await;
     let quoted = scene.quote().await.unwrap().unwrap();
     assert_eq!(quoted.refusal, Some(Refusal::PushOnly), "a quote says what a call would do");
@@ -274,9 +262,7 @@ impl Signer for LateSigner {
     fn sign<'a>(&'a self, payment: &'a Unsigned) -> SignFuture<'a> {
         Box::pin(async move {
             let end = payment.transaction().and_then(|transaction| transaction.valid_before).unwrap();
-            while now() < end {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            tokio::task::spawn_blocking(move || wait_until(end)).await.unwrap();
             Ok(self.0.sign(payment))
         })
     }
@@ -303,6 +289,18 @@ fn policy() -> Policy {
     Policy::new(CHAIN_ID, [PATH_USD], CENT)
 }
 
+/// Asks its caller, who does this, approves, and is counted.
+fn asking(policy: Policy, then: impl Fn(&Quote) + Send + Sync + 'static) -> (Policy, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let policy = policy.ask(move |quote| {
+        count.fetch_add(1, Ordering::SeqCst);
+        then(quote);
+        Decision::Approve
+    });
+    (policy, asked)
+}
+
 fn customer() -> Customer {
     Customer::new(PAYER.key, policy())
 }
@@ -323,13 +321,9 @@ fn push_only(amount: Amount) -> String {
     format!(r#"Payment id="p1", realm="shop.test", method="tempo", intent="charge", request="{request}""#)
 }
 
-fn now() -> u64 {
-    UNIX_EPOCH.elapsed().unwrap().as_secs()
-}
-
 /// Holds everything up until the clock says `second`.
 fn wait_until(second: u64) {
-    while now() < second {
+    while UNIX_EPOCH.elapsed().unwrap().as_secs() < second {
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use alloy_primitives::B256;
 use e2e::{Anvil, Customer, MppxServer, PATH_USD, RECIPIENT};
-
 use mpp_core::{Amount, Policy};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;

@@ -6,7 +6,6 @@
 use bytes::Bytes;
 use e2e::{Anvil, CHAIN_ID, Customer, Mined, MppxClient, PATH_USD, PAYER};
 use grok_gateway::sandbox::{Sandbox, SandboxOptions};
-
 use mpp_core::{Amount, Policy};
 use mpp_http::ledger::State;
 use mpp_http::{Error, Money};

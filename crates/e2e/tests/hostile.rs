@@ -92,8 +92,9 @@ async fn paid_post_is_the_same_request_with_credential_and_idempotency_key() {
         let [unpaid, paid] = legs else { panic!("a leg is missing") };
         assert_eq!((&unpaid.body, unpaid.method()), (&paid.body, paid.method()));
         assert_eq!(unpaid.body, BODY.as_bytes());
-        let added = |line: &&str| !["authorization", "idempotency-key"].iter().any(|it| line.starts_with(it));
-        let paid: Vec<_> = paid.head.lines().filter(added).collect();
+        let is_own =
+            |line: &&str| !["authorization", "idempotency-key"].iter().any(|it| line.starts_with(it));
+        let paid: Vec<_> = paid.head.lines().filter(is_own).collect();
         assert_eq!(unpaid.head.lines().collect::<Vec<_>>(), paid);
     }
 }

@@ -54,6 +54,40 @@ async fn ledger_of_a_newer_version_is_refused() {
 }
 
 #[tokio::test]
+async fn another_program_s_database_is_refused_and_left_alone() {
+    let place = Place::new();
+    drop(place.open().await.unwrap());
+    place
+        .by_hand("DROP TABLE _sqlx_migrations; DROP TABLE totals; ALTER TABLE payments RENAME TO notes")
+        .await;
+    let before = std::fs::read(place.file()).unwrap();
+    place.assert_refused(StoreFault::Damaged, "no ledger").await;
+    assert_eq!(std::fs::read(place.file()).unwrap(), before);
+}
+
+/// Relative names are of the folder the process is in, so the test begins again in another.
+#[tokio::test]
+async fn names_that_mean_something_to_sqlite_are_files() {
+    const NAME: &str = "names_that_mean_something_to_sqlite_are_files";
+    let names = [":memory:", "file:x?mode=memory", "file::memory:?cache=shared"];
+    if std::env::var_os("ELSEWHERE").is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        let output =
+            child.args(["--exact", NAME]).env("ELSEWHERE", "yes").current_dir(folder.path()).output();
+        let output = output.unwrap();
+        return assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+    for name in names {
+        for payments in 1..=2 {
+            let ledger = SqlLedger::sqlite(name).await.unwrap();
+            let kept = ledger.reserve(Terms::cent(NOW).attempt().payment, &Budget::new()).await.unwrap();
+            assert_eq!(kept.id(), payments, "{name} forgot");
+        }
+    }
+}
+
+#[tokio::test]
 async fn ledger_in_no_folder_is_refused() {
     let place = Place::new();
     std::fs::write(place.folder.path().join("a file"), "").unwrap();
@@ -122,6 +156,7 @@ async fn locked_ledger_signs_nothing() {
     let error = shop.buy().await.unwrap_err();
     let Error::Ledger(fault) = &error else { panic!("{error:?}") };
     assert_store(fault, StoreFault::Locked, "ledger.sqlite");
+    assert_eq!(place.open().await.unwrap().payments(None, 9, false).await.unwrap(), [], "it can be read");
     assert_eq!((error.money(), shop.signatures_and_requests()), (Money::NotMoved, [0, 1]));
     // And is as good as new when it is let go.
     other.execute("ROLLBACK").await.unwrap();

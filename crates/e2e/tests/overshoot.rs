@@ -8,10 +8,10 @@
 )]
 
 use std::collections::HashSet;
-use std::process::Stdio;
+use std::process::{ExitCode, Stdio};
 use std::time::Instant;
 
-use e2e::{CHAIN_ID, PATH_USD, PAYER, Postgres, Reply, ScriptedServer};
+use e2e::{CHAIN_ID, PATH_USD, PAYER, Postgres, Reply, ScriptedServer, harness};
 use mpp_core::tempo::LocalSigner;
 use mpp_core::{Amount, Policy};
 use mpp_http::ledger::{Budget, Currency, SqlLedger, Window};
@@ -31,14 +31,19 @@ const COUNTED: u128 = PRICE + 25_000;
 /// One unit short of one payment more.
 const LIMIT: u128 = ALLOWED * COUNTED + COUNTED - 1;
 
-fn main() {
+fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["pay", ledger, url] => runtime.block_on(pay(ledger, url)),
-        _ if arguments.iter().any(|argument| argument == "--list") => println!("overshoot: test"),
-        _ => runtime.block_on(both()),
+    if let [mode, ledger, url] = &arguments[..]
+        && mode == "pay"
+    {
+        runtime.block_on(pay(ledger, url));
+        return ExitCode::SUCCESS;
     }
+    let head = "ledger | processes x tasks | calls | paid | refused | overshoot | payments a second";
+    let tests = [("budget_holds_on_sqlite", "SQLite"), ("budget_holds_on_postgresql", "PostgreSQL")];
+    let spend = |kind| runtime.block_on(spend(kind));
+    harness::run(head, tests.map(|(name, kind)| (name, move || spend(kind))))
 }
 
 /// One of the ten: prints how many payments it made and how many the budget refused.
@@ -69,18 +74,12 @@ async fn pay(ledger: &str, url: &str) {
     println!("{paid} {refused}");
 }
 
-async fn both() {
+async fn spend(kind: &'static str) {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("ledger.sqlite").to_str().unwrap().to_owned();
-    let database = Postgres::shared().await.database().await;
-    println!("ledger | processes x tasks | calls | paid | refused | overshoot | payments a second");
-    for (name, ledger) in [("SQLite", file), ("PostgreSQL", database)] {
-        spend(name, &ledger).await;
-    }
-    println!("2 passed, 0 failed");
-}
-
-async fn spend(name: &str, ledger: &str) {
+    let ledger = &match kind {
+        "SQLite" => folder.path().join("ledger.sqlite").to_str().unwrap().to_owned(),
+        _ => Postgres::shared().await.database().await,
+    };
     let server = ScriptedServer::start(|heard| match heard.credential() {
         None => Reply::payment_required(&e2e::demand(Amount::from_base_units(PRICE), None, 300)),
         Some(_) => Reply::new(200, &[], "bought"),
@@ -115,7 +114,7 @@ async fn spend(name: &str, ledger: &str) {
     let spent: u128 = standing.iter().map(|standing| standing.spent.base_units()).sum();
     let (calls, overshoot) = (PROCESSES * TASKS * CALLS, spent.saturating_sub(LIMIT));
     let speed = f64::from(u32::try_from(paid).unwrap()) / took;
-    println!("{name} | {PROCESSES} x {TASKS} | {calls} | {paid} | {refused} | {overshoot} | {speed:.0}");
+    println!("{kind} | {PROCESSES} x {TASKS} | {calls} | {paid} | {refused} | {overshoot} | {speed:.0}");
     assert_eq!((paid, credentials, spent), (ALLOWED, ALLOWED, ALLOWED * COUNTED));
     assert_eq!(usize::try_from(paid + refused).unwrap(), calls);
 }

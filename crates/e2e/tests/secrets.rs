@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use alloy_primitives::hex;
 use e2e::{CHAIN_ID, Customer, PATH_USD, PAYER, Reply, ScriptedServer, Sent, Then};
-use mpp_core::tempo::Payload;
-use mpp_core::tempo::{Address, LocalSigner, SignFuture, Signer, Unsigned};
+use mpp_core::tempo::{Address, LocalSigner, Payload, SignFuture, Signer, Unsigned};
 use mpp_core::{Amount, Policy};
 use tracing_subscriber::fmt::format::FmtSpan;
 

@@ -77,13 +77,6 @@ async fn stopped_database_refuses_and_comes_back_with_its_rows() {
     psql(&database, "SELECT 1").unwrap_err();
 }
 
-/// What psql prints for `sql`, or its complaint.
-fn psql(database: &str, sql: &str) -> Result<String, String> {
-    let run = Command::new("psql").args(["-XAtq", "-c", sql, database]).output().expect("psql runs");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("psql speaks UTF-8").trim_end().to_owned();
-    if run.status.success() { Ok(text(run.stdout)) } else { Err(text(run.stderr)) }
-}
-
 #[tokio::test]
 async fn pull_and_push_cost_the_payer_price_and_fee() {
     let scene = Scene::start().await;
@@ -211,4 +204,11 @@ impl Scene {
         let of = |owner| node.balance_of(PATH_USD, owner);
         [of(self.shop.recipient).await, of(first).await, of(second).await]
     }
+}
+
+/// What psql prints for `sql`, or its complaint.
+fn psql(database: &str, sql: &str) -> Result<String, String> {
+    let run = Command::new("psql").args(["-XAtq", "-c", sql, database]).output().expect("psql runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("psql speaks UTF-8").trim_end().to_owned();
+    if run.status.success() { Ok(text(run.stdout)) } else { Err(text(run.stderr)) }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind::{ArgumentConflict, MissingSubcommand};
 use clap::parser::ValueSource;
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use grok_mpp::{CodeExecution, Grok};
 use mpp_core::Amount;
 use mpp_core::tempo::MAINNET;
@@ -15,14 +15,14 @@ Exit codes:
   0  answered
   2  wrong usage, nothing was sent
   3  refused by policy or budget, nothing was signed
-  4  failed, no money moved
+  4  failed, nothing was paid (at most a fee on chain)
   5  failed, and it is unknown whether money moved: grok-mpp reconcile finds out
   6  paid, but the answer failed or was lost";
 
 const RECONCILE_CODES: &str = "\
 Exit codes:
   0  no payment is open any more
-  4  a node did not answer as it should
+  4  the ledger cannot be opened
   5  some payments stay open";
 
 /// Ask Grok, which runs Python to find the answer, and pay per call from a Tempo wallet.
@@ -55,9 +55,9 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) call: Call,
     #[command(flatten)]
-    pub(crate) books: Books,
+    pub(crate) ledger: LedgerArgs,
     #[command(flatten)]
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitArgs,
 }
 
 #[derive(Debug, Args)]
@@ -65,7 +65,7 @@ pub(crate) struct Call {
     #[command(flatten)]
     pub(crate) question: Question,
     #[command(flatten)]
-    pub(crate) service: Service,
+    pub(crate) service: ServiceArgs,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,
@@ -74,7 +74,7 @@ pub(crate) struct Call {
 #[derive(Debug, Args)]
 pub(crate) struct History {
     #[command(flatten)]
-    pub(crate) books: Books,
+    pub(crate) ledger: LedgerArgs,
     /// Most payments to list
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: u32,
@@ -89,21 +89,21 @@ pub(crate) struct History {
 #[derive(Debug, Args)]
 pub(crate) struct Budget {
     #[command(flatten)]
-    pub(crate) books: Books,
-    /// Chain to look at
-    #[arg(long, value_name = "ID", env = "GROK_MPP_CHAIN_ID", default_value_t = MAINNET)]
-    pub(crate) chain_id: u64,
+    pub(crate) ledger: LedgerArgs,
+    /// The only chain to look at; by default mainnet and those of the latest payments
+    #[arg(long, value_name = "ID", env = "GROK_MPP_CHAIN_ID")]
+    pub(crate) chain_id: Option<u64>,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Reconcile {
     #[command(flatten)]
-    pub(crate) books: Books,
+    pub(crate) ledger: LedgerArgs,
     /// The one Tempo node to ask; by default a public one of Tempo's for each of its chains, mainnet and testnet
     #[arg(long, value_name = "URL")]
     pub(crate) rpc: Option<String>,
@@ -117,13 +117,17 @@ pub(crate) struct Evidence {
     /// The payment's number
     pub(crate) id: u64,
     #[command(flatten)]
-    pub(crate) books: Books,
+    pub(crate) ledger: LedgerArgs,
+    /// Print errors as JSON, too
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 impl Cli {
     /// Reads the arguments, or ends the program with help or an error.
     pub(crate) fn read() -> Self {
-        let matches = Cli::command().get_matches();
+        let command = Cli::command().mut_subcommands(|command| command.mut_args(without_empty_variable));
+        let matches = command.get_matches();
         let read = Cli::from_arg_matches(&matches).and_then(|cli| {
             let (_, call) =
                 matches.subcommand().ok_or_else(|| Cli::command().error(MissingSubcommand, ""))?;
@@ -162,9 +166,15 @@ pub(crate) struct Question {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Service {
+pub(crate) struct ServiceArgs {
     /// Most dollars the answer may cost, network fee not included
-    #[arg(long, value_name = "DOLLARS", env = "GROK_MPP_MAX_COST", default_value = "0.50")]
+    #[arg(
+        long,
+        value_name = "DOLLARS",
+        env = "GROK_MPP_MAX_COST",
+        default_value = "0.50",
+        allow_negative_numbers = true
+    )]
     pub(crate) max_cost: Amount,
     /// File with the wallet's private key in hexadecimal; must be readable by you alone. Without it the key is taken
     /// from the environment variable GROK_MPP_PRIVATE_KEY
@@ -186,15 +196,15 @@ pub(crate) struct Service {
     /// Port of the sandbox; any free one if not given
     #[arg(long, value_name = "PORT", requires = "sandbox", default_value_t = 0)]
     pub(crate) sandbox_port: u16,
-    /// Tempo node to ask, and wait for, when it is unknown whether a payment happened. With --sandbox it must be on this
-    /// machine, and the sandbox settles on it too: the wallet must have its dollars there
+    /// Tempo node to ask what a payment took, and to wait for when it is unknown whether it happened. With --sandbox it
+    /// must be on this machine, and the sandbox settles on it too: the wallet must have its dollars there
     #[arg(long, value_name = "URL")]
     pub(crate) rpc: Option<String>,
 }
 
 /// Where payments are written down.
 #[derive(Debug, Args)]
-pub(crate) struct Books {
+pub(crate) struct LedgerArgs {
     /// Where payments are written down: an SQLite file, or postgres://… where that is built in. By default
     /// grok-mpp/ledger.sqlite in your data folder
     #[arg(long, value_name = "FILE", env = "GROK_MPP_LEDGER", hide_env_values = true)]
@@ -209,19 +219,25 @@ pub(crate) struct Books {
 #[command(
     next_help_heading = "Limits, fees included, of each token on its own; in place of the config file's"
 )]
-pub(crate) struct Limits {
+pub(crate) struct LimitArgs {
     /// Most dollars that this process may spend
-    #[arg(long, value_name = "DOLLARS")]
+    #[arg(long, value_name = "DOLLARS", allow_negative_numbers = true)]
     pub(crate) max_per_process: Option<Amount>,
     /// Most dollars in any 60 minutes
-    #[arg(long, value_name = "DOLLARS")]
+    #[arg(long, value_name = "DOLLARS", allow_negative_numbers = true)]
     pub(crate) max_per_hour: Option<Amount>,
     /// Most dollars in any 24 hours
-    #[arg(long, value_name = "DOLLARS")]
+    #[arg(long, value_name = "DOLLARS", allow_negative_numbers = true)]
     pub(crate) max_per_day: Option<Amount>,
     /// Most dollars in any 30 days
-    #[arg(long, value_name = "DOLLARS")]
+    #[arg(long, value_name = "DOLLARS", allow_negative_numbers = true)]
     pub(crate) max_per_month: Option<Amount>,
+}
+
+/// A variable that is there and empty is as good as none.
+fn without_empty_variable(argument: Arg) -> Arg {
+    let value = argument.get_env().and_then(std::env::var_os);
+    if value.is_some_and(|value| value.is_empty()) { argument.env(None) } else { argument }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

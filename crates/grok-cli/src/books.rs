@@ -7,11 +7,13 @@ use std::time::SystemTime;
 
 use mpp_core::Amount;
 use mpp_http::Payment;
-use mpp_http::ledger::{Budget, Ledger as _, LedgerError, Limit, Scope, SqlLedger, Standing, Window};
+use mpp_http::chain::Rpc;
+use mpp_http::ledger::{Budget, LedgerError, Limit, Scope, SqlLedger, Standing, Window};
 
-use crate::args;
+use crate::args::{LedgerArgs, LimitArgs};
 use crate::config::{self, Config};
 use crate::failure::Failure;
+use crate::place::Place;
 
 /// An open ledger and what else the config file says.
 #[derive(Debug)]
@@ -21,18 +23,31 @@ pub(crate) struct Books {
     pub(crate) place: String,
     pub(crate) budget: Budget,
     /// The config file's node.
-    pub(crate) rpc: Option<String>,
+    pub(crate) rpc: Option<Rpc>,
 }
 
 impl Books {
-    /// Opens the ledger, making it if need be. `limits` replace the config file's on all payments.
-    pub(crate) async fn open(args: &args::Books, limits: &args::Limits) -> Result<Self, Failure> {
+    /// Opens the ledger to pay, making it if need be. `limits` replace the config file's on all payments.
+    pub(crate) async fn open(args: &LedgerArgs, limits: &LimitArgs) -> Result<Self, Failure> {
+        Books::open_named(args, limits, true).await
+    }
+
+    /// Opens the ledger to look at it: one that was named and is not there was misnamed.
+    pub(crate) async fn look(args: &LedgerArgs, limits: &LimitArgs) -> Result<Self, Failure> {
+        Books::open_named(args, limits, false).await
+    }
+
+    async fn open_named(args: &LedgerArgs, limits: &LimitArgs, make: bool) -> Result<Self, Failure> {
         let Config { ledger, rpc, limits: configured } = Config::read(args.config.as_deref())?;
-        let (ledger, place) = match args.ledger.clone().or(ledger) {
-            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-                (postgres(&url).await?, "in PostgreSQL".to_owned())
+        let named = args.ledger.as_deref().map(Place::parse).transpose();
+        let named = named
+            .map_err(|why| Failure::usage(format!("the ledger of --ledger or GROK_MPP_LEDGER {why}")))?;
+        let (ledger, place) = match named.or(ledger) {
+            Some(Place::File(path)) if !make && matches!(Path::new(&path).try_exists(), Ok(false)) => {
+                return Err(Failure::unpaid(format!("there is no ledger {path}")));
             }
-            Some(path) => (SqlLedger::sqlite(&path).await?, path),
+            Some(Place::Postgres(url)) => (postgres(&url).await?, "in PostgreSQL".to_owned()),
+            Some(Place::File(path)) => (SqlLedger::sqlite(&path).await?, path),
             None => {
                 let path = config::default_ledger().ok_or_else(|| {
                     Failure::unpaid("no home folder to keep the ledger in; say where with --ledger FILE")
@@ -57,21 +72,9 @@ impl Books {
         });
         Ok(standing)
     }
-
-    /// The payments that the chain has not had the last word on, the newest first.
-    pub(crate) async fn open_payments(&self) -> Result<Vec<Payment>, LedgerError> {
-        let mut open: Vec<Payment> = Vec::new();
-        loop {
-            let page = self.ledger.payments(open.last().map(Payment::id), PAGE, true).await?;
-            if page.is_empty() {
-                return Ok(open);
-            }
-            open.extend(page);
-        }
-    }
 }
 
-fn budget(mut limits: Vec<Limit>, args: &args::Limits) -> Budget {
+fn budget(mut limits: Vec<Limit>, args: &LimitArgs) -> Budget {
     let given: [(Window, Option<Amount>); 4] = [
         (Window::Process, args.max_per_process),
         (Window::Hour, args.max_per_hour),
@@ -120,6 +123,3 @@ fn make_folder(ledger: &Path) -> Result<(), Failure> {
 pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
-
-/// Payments read at once.
-const PAGE: u32 = 100;

@@ -1,77 +1,130 @@
 //! `budget`: each limit and what is left of it, for each token, and how much of what counts as spent is not settled yet.
 
 use mpp_core::Amount;
-use mpp_core::tempo::{MAINNET, PATH_USD, USDC_E};
-use mpp_http::ledger::{Currency, Standing};
+use mpp_core::tempo::{MAINNET, MODERATO, PATH_USD, USDC_E};
+use mpp_http::Payment;
+use mpp_http::ledger::{Currency, Ledger as _, LedgerError, Standing};
 use serde_json::json;
 
 use crate::args;
 use crate::books::{Books, now};
 use crate::config;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, chain_name};
 use crate::payment;
 
 /// What may still be spent of one token.
 struct Token {
-    name: &'static str,
     currency: Currency,
     standing: Vec<Standing>,
-    /// How many payments the chain has not had the last word on, and what they count.
-    open: (usize, Amount),
+    open: Open,
+}
+
+/// The payments of a token that the chain has not had the last word on.
+struct Open {
+    count: usize,
+    /// What they count.
+    sum: Amount,
+    /// Whether there are others, which were not looked at.
+    or_more: bool,
 }
 
 /// Shows what is left.
 pub(crate) async fn budget(args: &args::Budget) -> Result<(), Failure> {
-    let books = Books::open(&args.books, &args.limits).await?;
-    let open = books.open_payments().await?;
-    let names = [("pathUSD", PATH_USD), ("USDC.e", USDC_E)];
-    let known = if args.chain_id == MAINNET { names.len() } else { 1 };
+    let books = Books::look(&args.ledger, &args.limits).await?;
+    let open = books.ledger.payments(None, PAGE, true).await?;
+    let or_more = u32::try_from(open.len()).is_ok_and(|count| count >= PAGE);
     let mut tokens = Vec::new();
-    for (name, token) in names.into_iter().take(known) {
-        let currency = Currency { chain_id: args.chain_id, token };
+    for currency in currencies(&books, args.chain_id, &open).await? {
         let standing = books.budget.standing(&*books.ledger, currency, now()).await?;
         let open: Vec<_> = open.iter().filter(|payment| payment.currency() == currency).collect();
         let sum = open.iter().try_fold(Amount::ZERO, |sum, payment| sum.checked_add(payment.counted()));
         let sum = sum.unwrap_or(Amount::from_base_units(u128::MAX));
-        tokens.push(Token { name, currency, standing, open: (open.len(), sum) });
+        tokens.push(Token { currency, standing, open: Open { count: open.len(), sum, or_more } });
     }
-    let printed = if args.json { as_json(args, &books, &tokens) } else { as_text(args, &books, &tokens) };
+    let printed = if args.json { as_json(&books, &tokens) } else { as_text(args, &books, &tokens) };
     output::printed(printed, None)
 }
 
-fn as_json(args: &args::Budget, books: &Books, tokens: &[Token]) -> std::io::Result<()> {
+/// Real money first, then whatever was paid with of late; on one chain only, if told so.
+async fn currencies(
+    books: &Books,
+    only: Option<u64>,
+    open: &[Payment],
+) -> Result<Vec<Currency>, LedgerError> {
+    let mut currencies =
+        vec![Currency { chain_id: MAINNET, token: PATH_USD }, Currency { chain_id: MAINNET, token: USDC_E }];
+    if let Some(chain_id) = only.filter(|only| *only != MAINNET) {
+        currencies = vec![Currency { chain_id, token: PATH_USD }];
+    }
+    let latest = books.ledger.payments(None, PAGE, false).await?;
+    for currency in latest.iter().chain(open).map(Payment::currency) {
+        if only.is_none_or(|only| currency.chain_id == only) && !currencies.contains(&currency) {
+            currencies.push(currency);
+        }
+    }
+    Ok(currencies)
+}
+
+fn as_json(books: &Books, tokens: &[Token]) -> std::io::Result<()> {
     output::print_json(&json!({
         "ledger": books.place,
-        "chain_id": args.chain_id,
-        "tokens": tokens.iter().map(|token| json!({
-            "name": token.name,
-            "token": token.currency.token,
-            "limits": token.standing.iter().map(payment::standing).collect::<Vec<_>>(),
-            "open": { "payments": token.open.0, "amount": output::base_units(token.open.1) },
+        "tokens": tokens.iter().map(|Token { currency, standing, open }| json!({
+            "chain_id": currency.chain_id,
+            "token": currency.token,
+            "name": name(*currency),
+            "limits": standing.iter().map(payment::standing).collect::<Vec<_>>(),
+            "open": {
+                "payments": open.count,
+                "amount": output::base_units(open.sum),
+                "or_more": open.or_more,
+            },
         })).collect::<Vec<_>>(),
     }))
 }
 
 fn as_text(args: &args::Budget, books: &Books, tokens: &[Token]) -> std::io::Result<()> {
-    let mut lines = vec![format!("ledger       {}", books.place), format!("chain        {}", args.chain_id)];
-    for Token { name, standing, open: (count, sum), .. } in tokens {
-        if !standing.is_empty() || *count > 0 {
-            lines.push(format!("token        {name}"));
+    let mut lines = vec![format!("ledger       {}", books.place)];
+    for Token { currency, standing, open } in tokens {
+        if standing.is_empty() && open.count == 0 {
+            continue;
         }
+        let token = name(*currency).map_or_else(|| currency.token.to_string(), str::to_owned);
+        let chain = match currency.chain_id {
+            known @ (MAINNET | MODERATO) => chain_name(known),
+            other => format!("chain {other}"),
+        };
+        lines.push(format!("token        {token} on {chain}"));
         lines.extend(standing.iter().map(payment::left_line));
-        if *count > 0 {
-            let payments = if *count == 1 { "payment" } else { "payments" };
-            lines.push(format!(
-                "not settled  ${sum} at most, in {count} {payments}; grok-mpp reconcile finds out"
-            ));
-        }
+        lines.extend(not_settled(open));
     }
     if books.budget.limits().is_empty() {
-        let file = args.books.config.clone().or_else(config::default_path);
+        let file = args.ledger.config.clone().or_else(config::default_path);
         let file = file.map_or("a config file".to_owned(), |file| file.display().to_string());
         lines.push(format!("no limits: give --max-per-day DOLLARS, or write into {file}"));
         lines.push("    [budget]\n    day = \"5\"".to_owned());
     }
     output::print_text(&lines.join("\n"))
 }
+
+fn not_settled(open: &Open) -> Option<String> {
+    let Open { count, sum, or_more } = open;
+    let what = match (count, or_more) {
+        (0, _) => return None,
+        (count, true) => format!("{count} or more payments"),
+        (1, false) => format!("1 payment, at most ${sum}"),
+        (count, false) => format!("{count} payments, at most ${sum}"),
+    };
+    Some(format!("not settled  {what}; grok-mpp reconcile finds out"))
+}
+
+fn name(currency: Currency) -> Option<&'static str> {
+    match currency.token {
+        PATH_USD => Some("pathUSD"),
+        USDC_E if currency.chain_id == MAINNET => Some("USDC.e"),
+        _ => None,
+    }
+}
+
+/// Most payments looked at, however many there are.
+const PAGE: u32 = 100;

@@ -8,19 +8,21 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy as _;
 use etcetera::base_strategy::choose_native_strategy;
 use mpp_core::printable;
+use mpp_http::chain::Rpc;
 use mpp_http::ledger::{Limit, Scope, Window};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, chain};
+use crate::place::Place;
 
 /// What the file says.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Config {
     /// Where payments are written down.
-    pub(crate) ledger: Option<String>,
+    pub(crate) ledger: Option<Place>,
     /// The node to ask what became of payments.
-    pub(crate) rpc: Option<String>,
+    pub(crate) rpc: Option<Rpc>,
     /// In no particular order.
     pub(crate) limits: Vec<Limit>,
 }
@@ -39,10 +41,10 @@ impl Config {
     pub(crate) fn read(named: Option<&Path>) -> Result<Self, Failure> {
         let default = default_path();
         let Some(path) = named.or(default.as_deref()) else { return Ok(Config::default()) };
-        match std::fs::read_to_string(path) {
+        match std::fs::read(path) {
             Ok(text) => Config::parse(&text, path).map_err(|Wrong { at, why }| {
-                let before = text.get(..at.start).unwrap_or(&text);
-                let line = before.matches('\n').count().saturating_add(1);
+                let before = text.iter().take(at.start);
+                let line = before.filter(|byte| **byte == b'\n').count().saturating_add(1);
                 Failure::usage(format!("config file {}, line {line}: {why}", path.display()))
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => Ok(Config::default()),
@@ -50,7 +52,11 @@ impl Config {
         }
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Self, Wrong> {
+    fn parse(text: &[u8], path: &Path) -> Result<Self, Wrong> {
+        let text = std::str::from_utf8(text).map_err(|error| Wrong {
+            at: error.valid_up_to()..text.len(),
+            why: "not UTF-8, as TOML must be".to_owned(),
+        })?;
         let table = DeTable::parse(text).map_err(|error| Wrong {
             at: error.span().unwrap_or_default(),
             why: format!("not TOML: {}", printable(error.message(), MAX_SHOWN)),
@@ -58,20 +64,31 @@ impl Config {
         let mut config = Config::default();
         for (key, value) in table.get_ref() {
             match &**key.get_ref() {
-                "ledger" => {
-                    let place = string(value, "ledger", "a path")?;
-                    // A path that depended on where one happens to be would make a new budget in every folder.
-                    let absolute = || path.parent().map(|folder| folder.join(place).display().to_string());
-                    let is_url = place.contains("://");
-                    config.ledger = if is_url { None } else { absolute() }.or_else(|| Some(place.to_owned()));
+                "ledger" => config.ledger = Some(ledger(value, path)?),
+                "rpc" => {
+                    let rpc = Rpc::new(string(value, "rpc", "a URL")?);
+                    config.rpc = Some(rpc.map_err(|error| Wrong {
+                        at: value.span(),
+                        why: format!("rpc: {}", chain(&error)),
+                    })?);
                 }
-                "rpc" => config.rpc = Some(string(value, "rpc", "a URL")?.to_owned()),
                 "budget" => config.limits = budget(value)?,
                 other => return Err(unknown(key, other, "ledger, rpc, budget")),
             }
         }
         Ok(config)
     }
+}
+
+/// The ledger's place. A path is relative to the file: if it depended on where one happens to be, there would be a new
+/// budget in every folder.
+fn ledger(value: &Spanned<DeValue<'_>>, file: &Path) -> Result<Place, Wrong> {
+    let place = Place::parse(string(value, "ledger", "a path")?);
+    let place = place.map_err(|why| Wrong { at: value.span(), why: format!("ledger {why}") })?;
+    Ok(match (place, file.parent()) {
+        (Place::File(path), Some(folder)) => Place::File(folder.join(path).display().to_string()),
+        (place, _) => place,
+    })
 }
 
 /// The budget: limits on all payments, and tables of those on some.

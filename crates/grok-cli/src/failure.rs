@@ -3,8 +3,11 @@
 use bytes::Bytes;
 use mpp_core::error::Refusal;
 use mpp_core::exchange::{NotPaid, Reason};
-use mpp_http::ledger::{LedgerError, ReconcileError, Standing};
+use mpp_http::ledger::{LedgerError, Standing};
+use mpp_http::reconcile::ReconcileError;
 use mpp_http::{Money, Payment};
+
+use crate::payment::fee_of_failed;
 
 /// A run that bought no answer, or a command that did not work.
 #[derive(Debug)]
@@ -27,6 +30,14 @@ impl Failure {
     /// Something did not work before anything was signed.
     pub(crate) fn unpaid(message: impl Into<String>) -> Self {
         Failure::new(NO_MONEY_MOVED, message.into())
+    }
+
+    /// As it is told of a run: the money comes first, which a mistake in the command line has none to do with.
+    pub(crate) fn of_a_run(mut self) -> Self {
+        if self.payment.is_none() && self.code != USAGE {
+            self.message.insert_str(0, "nothing was paid: ");
+        }
+        self
     }
 
     /// What was asked for is here, and there is no place to print it.
@@ -52,16 +63,7 @@ impl Failure {
             }
             (Money::NotMoved, _) => NO_MONEY_MOVED,
         };
-        let stands = payment.as_ref().map(|payment| (payment.quote().amount, money));
-        let stands = match stands {
-            None => String::new(),
-            Some((amount, _)) if amount.is_zero() => "nothing was to be paid: ".to_owned(),
-            Some((_, Money::NotMoved)) => "the payment did not happen: ".to_owned(),
-            Some((amount, Money::Unknown)) => format!("it is unknown whether {amount} dollars were paid: "),
-            Some((amount, Money::Paid)) => {
-                format!("{amount} dollars were paid, but the answer failed or is lost: ")
-            }
-        };
+        let stands = payment.as_ref().map(stands).unwrap_or_default();
         let message = match error {
             grok_mpp::Error::Http(mpp_http::Error::AfterSigning { failure, .. }) => chain(failure),
             error => chain(error),
@@ -82,9 +84,22 @@ impl From<LedgerError> for Failure {
     }
 }
 
+/// Payments that were open may still be.
 impl From<ReconcileError> for Failure {
     fn from(error: ReconcileError) -> Self {
-        Failure::unpaid(chain(&error))
+        Failure::new(UNKNOWN, chain(&error))
+    }
+}
+
+/// Where the money of a payment is, as the start of a message.
+fn stands(payment: &Payment) -> String {
+    let amount = payment.quote().amount;
+    match (payment.money(), fee_of_failed(payment)) {
+        _ if amount.is_zero() => "nothing was to be paid: ".to_owned(),
+        (Money::NotMoved, Some(fee)) => format!("the payment failed on chain; its fee of ${fee} is gone: "),
+        (Money::NotMoved, None) => "the payment did not happen: ".to_owned(),
+        (Money::Unknown, _) => format!("it is unknown whether {amount} dollars were paid: "),
+        (Money::Paid, _) => format!("{amount} dollars were paid, but the answer failed or is lost: "),
     }
 }
 
@@ -96,15 +111,51 @@ fn is_refusal(reason: &NotPaid) -> bool {
         .any(|reason| matches!(reason, Reason::Policy(refusal) if !matches!(refusal, Refusal::Charge(_))))
 }
 
-/// An error and its causes on one line.
+/// An error and those of its causes that it does not repeat, on one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    causes.map(ToString::to_string).fold(error.to_string(), |text, cause| match text.contains(&cause) {
+        true => text,
+        false => format!("{text}: {cause}"),
+    })
 }
 
 pub(crate) const SUCCESS: u8 = 0;
 const USAGE: u8 = 2;
 const REFUSED: u8 = 3;
-pub(crate) const NO_MONEY_MOVED: u8 = 4;
+const NO_MONEY_MOVED: u8 = 4;
 pub(crate) const UNKNOWN: u8 = 5;
 const PAID_FOR_NOTHING: u8 = 6;
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use super::chain;
+
+    /// A text, and the cause that follows from it.
+    #[derive(Debug)]
+    struct Link(&'static str, Option<Box<Link>>);
+
+    impl fmt::Display for Link {
+        fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Link {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            match &self.1 {
+                Some(cause) => Some(&**cause),
+                None => None,
+            }
+        }
+    }
+
+    #[test]
+    fn a_cause_that_was_told_is_not_repeated() {
+        let link = |text, cause: Link| Link(text, Some(Box::new(cause)));
+        let error = link("no disk: full", link("full", link("full", Link("code 28", None))));
+        assert_eq!(chain(&error), "no disk: full: code 28");
+    }
+}

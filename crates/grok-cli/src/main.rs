@@ -8,6 +8,7 @@ mod failure;
 mod history;
 mod output;
 mod payment;
+mod place;
 mod reconcile;
 mod report;
 mod run;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Err(error) => Err(Failure::unpaid(format!("cannot start: {error}"))),
     };
     let code = ended.unwrap_or_else(|failure| {
+        let failure = if matches!(command, Command::Run(_)) { failure.of_a_run() } else { failure };
         // A terminal that is gone changes nothing about the money, which the exit code still tells.
         let _ = report::failure(&failure, as_json(&command));
         failure.code
@@ -53,6 +55,6 @@ fn as_json(command: &Command) -> bool {
         Command::History(args) => args.json,
         Command::Budget(args) => args.json,
         Command::Reconcile(args) => args.json,
-        Command::Evidence(_) => false,
+        Command::Evidence(args) => args.json,
     }
 }

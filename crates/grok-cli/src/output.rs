@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use jiff::Timestamp;
+use mpp_core::tempo::{MAINNET, MODERATO};
 use mpp_core::{Amount, printable};
 use mpp_http::Payment;
 use serde_json::Value;
@@ -36,6 +37,15 @@ pub(crate) fn printed(printed: io::Result<()>, payment: Option<Payment>) -> Resu
 pub(crate) fn instant(seconds: u64) -> String {
     let instant = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     instant.unwrap_or(Timestamp::MAX).to_string()
+}
+
+/// A chain as people call it: its number where it has no name.
+pub(crate) fn chain_name(chain_id: u64) -> String {
+    match chain_id {
+        MAINNET => "mainnet".to_owned(),
+        MODERATO => "testnet".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// A string, as it can exceed what JSON readers hold exactly.

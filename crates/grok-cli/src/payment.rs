@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use mpp_core::printable;
+use mpp_core::{Amount, printable};
 use mpp_http::Payment;
 use mpp_http::ledger::{Scope, Standing, State};
 use serde_json::{Value, json};
@@ -54,8 +54,12 @@ pub(crate) fn paid(notes: &mut impl Write, payment: &Payment, left: &[Standing])
         (None, None) => writeln!(notes, "transaction  none, as nothing was to be paid")?,
     }
     match (payment.settled(), payment.state()) {
-        (None, _) | (_, State::Delivered) => {}
+        (None, _) => {}
+        _ if fee_of_failed(payment).is_some() => {
+            writeln!(notes, "outcome      failed on chain: the price was not paid, the fee is gone")?;
+        }
         (_, State::NotPaid) => writeln!(notes, "outcome      not paid, and it can no longer be")?,
+        (_, State::Delivered) => {}
         _ => writeln!(notes, "outcome      paid, by the chain's word")?,
     }
     match (payment.receipt(), payment.failure(), payment.state()) {
@@ -70,6 +74,12 @@ pub(crate) fn paid(notes: &mut impl Write, payment: &Payment, left: &[Standing])
         }
         _ => writeln!(notes, "receipt      none"),
     }
+}
+
+/// The fee of a payment that failed on chain, where it moved nothing else.
+pub(crate) fn fee_of_failed(payment: &Payment) -> Option<Amount> {
+    let settled = payment.settled()?;
+    (settled.amount.is_zero() && !settled.fee.is_zero()).then_some(settled.fee)
 }
 
 /// What is left of a limit, for people.

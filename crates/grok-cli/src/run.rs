@@ -15,7 +15,7 @@ use crate::service::Service;
 /// Buys an answer.
 pub(crate) async fn run(args: &args::Run) -> Result<(), Failure> {
     let prompt = prompt(&args.call.question)?;
-    let service = Service::start(&args.call.service, Some((&args.books, &args.limits))).await?;
+    let service = Service::start(&args.call.service, Some((&args.ledger, &args.limits))).await?;
     let asked = question(&service, prompt, &args.call.question).send().await;
     // The text comes first: nothing that happens to the rest takes it away.
     let text = match &asked {

@@ -5,10 +5,11 @@ use grok_mpp::Grok;
 use mpp_core::tempo::{Address, LocalSigner, PATH_USD, USDC_E};
 use mpp_core::{Amount, Policy};
 use mpp_http::chain::Rpc;
-use mpp_http::ledger::{Ledger as _, Settled, Step, watch};
+use mpp_http::ledger::{Ledger as _, Settled, Step};
+use mpp_http::reconcile::{ReconcileError, watch};
 use mpp_http::{Client, Money, Payment};
 
-use crate::args;
+use crate::args::{LedgerArgs, LimitArgs, ServiceArgs};
 use crate::books::{Books, now};
 use crate::failure::{Failure, chain};
 use crate::output;
@@ -29,8 +30,8 @@ pub(crate) struct Service {
 impl Service {
     /// Makes ready to ask, and, if there is somewhere to write payments down, to pay.
     pub(crate) async fn start(
-        args: &args::Service,
-        books: Option<(&args::Books, &args::Limits)>,
+        args: &ServiceArgs,
+        books: Option<(&LedgerArgs, &LimitArgs)>,
     ) -> Result<Self, Failure> {
         // A quote signs nothing, and a sandbox's own ledger takes play money: neither needs a wallet.
         let play_money = args.sandbox && args.rpc.is_none();
@@ -44,10 +45,10 @@ impl Service {
             None => None,
         };
         let sandbox = if args.sandbox { Some(sandbox(args, payer).await?) } else { None };
-        let configured = books.as_ref().and_then(|books| books.rpc.as_ref()).filter(|_| !args.sandbox);
-        let node = match args.rpc.as_ref().or(configured) {
+        let configured = books.as_ref().and_then(|books| books.rpc.clone()).filter(|_| !args.sandbox);
+        let node = match &args.rpc {
             Some(url) => Some(Rpc::new(url).map_err(|error| Failure::usage(error.to_string()))?),
-            None => None,
+            None => configured,
         };
         let (base_url, policy) = match &sandbox {
             Some(sandbox) => {
@@ -59,25 +60,25 @@ impl Service {
         Ok(Service { grok, books, payer, sandbox, node })
     }
 
-    /// A payment as the chain has it, as far as it says: a sandbox's own ledger at once; a node is waited for, and only
-    /// when it is unknown what became of the payment.
+    /// A payment as the chain has it, as far as it says. A sandbox's own ledger knows at once; a node is waited for when
+    /// it is unknown what became of the payment, and otherwise asked once, for the fee.
     pub(crate) async fn settled(&self, payment: Payment) -> Payment {
         let Some(books) = &self.books else { return payment };
         if let Some(settled) = self.play_money_spent(&payment) {
             let step = Step::Settled(settled);
             return books.ledger.advance(payment.id(), step, now()).await.unwrap_or(payment);
         }
-        let Some(node) = self.node.as_ref().filter(|_| payment.money() == Money::Unknown) else {
-            return payment;
+        let Some(node) = self.node.as_ref().filter(|_| payment.settled().is_none()) else { return payment };
+        let asked = if payment.money() == Money::Unknown {
+            let _ = payment::waiting(&payment);
+            watch(&*books.ledger, node, payment.id()).await
+        } else {
+            ask_once(books, node, &payment).await
         };
-        let _ = payment::waiting(&payment);
-        match watch(&*books.ledger, node, payment.id()).await {
-            Ok(settled) => settled,
-            Err(error) => {
-                let _ = output::note(&format!("no word from the chain: {}", chain(&error)));
-                payment
-            }
-        }
+        asked.unwrap_or_else(|error| {
+            let _ = output::note(&format!("no word from the chain: {}", chain(&error)));
+            payment
+        })
     }
 
     /// What a payment took from the sandbox's only wallet, which made no other.
@@ -96,7 +97,15 @@ impl Service {
     }
 }
 
-async fn sandbox(args: &args::Service, payer: Address) -> Result<Sandbox, Failure> {
+/// A payment as the chain has it now, which may be as it was.
+async fn ask_once(books: &Books, node: &Rpc, payment: &Payment) -> Result<Payment, ReconcileError> {
+    match node.find(payment, now()).await.map_err(ReconcileError::Node)? {
+        Some(settled) => Ok(books.ledger.advance(payment.id(), Step::Settled(settled), now()).await?),
+        None => Ok(payment.clone()),
+    }
+}
+
+async fn sandbox(args: &ServiceArgs, payer: Address) -> Result<Sandbox, Failure> {
     let options = SandboxOptions {
         port: args.sandbox_port,
         rpc: args.rpc.clone(),
@@ -106,7 +115,7 @@ async fn sandbox(args: &args::Service, payer: Address) -> Result<Sandbox, Failur
     Sandbox::start(options).await.map_err(|error| Failure::unpaid(chain(&error)))
 }
 
-fn client(args: &args::Service, signer: LocalSigner, policy: Policy, books: Option<&Books>) -> Client {
+fn client(args: &ServiceArgs, signer: LocalSigner, policy: Policy, books: Option<&Books>) -> Client {
     let client = Client::new(signer, policy).paid_timeout(args.timeout);
     match books {
         Some(books) => client

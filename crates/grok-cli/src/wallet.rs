@@ -13,12 +13,13 @@ const MAX_KEY_FILE: u64 = 4096;
 
 /// The key of `--key-file`, else of the environment.
 pub(crate) fn load(file: Option<&Path>) -> Result<LocalSigner, Failure> {
-    match (file, std::env::var(VARIABLE).map(Zeroizing::new)) {
+    let variable = std::env::var(VARIABLE).map(Zeroizing::new).ok().filter(|text| !text.is_empty());
+    match (file, variable) {
         (Some(path), _) => from_file(path),
-        (None, Ok(text)) => {
+        (None, Some(text)) => {
             LocalSigner::from_hex(&text).map_err(|error| Failure::usage(format!("{VARIABLE}: {error}")))
         }
-        (None, Err(_)) => Err(Failure::usage(format!(
+        (None, None) => Err(Failure::usage(format!(
             "no wallet: give --key-file FILE or set {VARIABLE}, or try --sandbox, which needs none"
         ))),
     }

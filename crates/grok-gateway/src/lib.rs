@@ -1,14 +1,49 @@
 //! The paid Grok endpoint, self-hosted, and its sandbox.
 //!
-//! A request goes through [`mpp_gate`], which asks for its price and takes the money, to an upstream that answers it.
-//! What sells code execution is here; what sells anything is in mpp-gate. So far there is one route and one upstream,
-//! the [`sandbox`].
+//! A request goes through [`mpp_gate`], which asks for its price and takes the money, to an upstream that answers it:
+//! [`Xai`], any service [`Compatible`] with OpenAI's API, or the [`sandbox`]. What sells Grok is here; what sells
+//! anything is in mpp-gate. What cannot be answered is refused before payment.
+//!
+//! ```no_run
+//! use grok_gateway::{ApiKey, Gateway, Prices, Xai};
+//! use mpp_core::tempo;
+//! use mpp_gate::{Payee, RpcSettlement};
+//!
+//! # async fn example(key: String) -> Result<(), Box<dyn std::error::Error>> {
+//! let payee = Payee {
+//!     realm: "grok.example".to_owned(),
+//!     currency: tempo::PATH_USD,
+//!     recipient: "0x060b0fB0Be9d90557577B3AEE480711067149Ff0".parse()?,
+//! };
+//! let node = RpcSettlement::connect("https://rpc.tempo.xyz").await?;
+//! let xai = Xai::new(Xai::BASE_URL, ApiKey::new(key).ok_or("that is no key")?)?;
+//! let gateway = Gateway::new(payee, node, xai, Prices::default())?;
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8402").await?;
+//! gateway.serve(listener, std::future::pending()).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 // In reading order, which rustfmt keeps within a group.
-mod routes;
+mod gateway;
+
+mod catalog;
 
 mod request;
 
+mod price;
+
+mod upstream;
+
 mod answer;
 
+mod discovery;
+
 pub mod sandbox;
+
+pub use answer::Refusal;
+pub use catalog::Route;
+pub use gateway::Gateway;
+pub use price::{Prices, Tariff, TokenPrice};
+pub use request::Order;
+pub use upstream::{AnswerFuture, ApiKey, Compatible, Upstream, UpstreamUrlError, Xai};

@@ -257,13 +257,14 @@ fn check_header(value: &str) -> Result<(), &'static str> {
     if known { Ok(()) } else { Err("names neither Authorization nor Payment-Authorization") }
 }
 
-/// The inside of a quoted-string in ASCII: quotes and backslashes escaped, all else as `\uXXXX`.
+/// The inside of a quoted-string in ASCII: quotes and backslashes escaped, a tab as it is, all else as `\uXXXX`. At most three times as
+/// long as the value.
 fn escape(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
     for unit in value.chars() {
         match unit {
             '"' | '\\' => escaped.extend(['\\', unit]),
-            ' '..='~' => escaped.push(unit),
+            '\t' | ' '..='~' => escaped.push(unit),
             _ => {
                 for unit in unit.encode_utf16(&mut [0; 2]) {
                     let _ = write!(escaped, "\\u{unit:04x}");

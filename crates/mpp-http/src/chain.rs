@@ -39,7 +39,7 @@ impl Rpc {
     /// The node at `url`: https, or http on this machine, without user name or password.
     ///
     /// # Errors
-    /// When it is neither.
+    /// When it is not.
     pub fn new(url: &str) -> Result<Self, RpcError> {
         Rpc::with_transport(url, ReqwestTransport::default())
     }
@@ -73,7 +73,7 @@ impl Rpc {
     /// Looks a payment up, at `now` in Unix seconds: `None` while it may yet happen.
     ///
     /// # Errors
-    /// When the node does not answer, not as one, no longer knows, or is on another chain.
+    /// When the node does not answer, answers nonsense, has dropped its receipts, or is on another chain.
     pub async fn find(&self, payment: &Payment, now: u64) -> Result<Option<Settled>, RpcError> {
         let Some(signed) = &payment.signed else { return Ok(None) };
         if payment.quote.amount.is_zero() {
@@ -267,8 +267,8 @@ fn took(receipt: &Value, hash: B256, payment: &Payment, now: u64) -> Result<Sett
     }
     let to_self = payment.quote.transfers.iter().filter(|transfer| transfer.to == payment.payer);
     let to_self = to_self.fold(Amount::ZERO, |total, transfer| sum(total, transfer.amount));
-    if succeeded && sum(out, to_self) < payment.quote.amount {
-        // Some nodes drop logs.
+    // Some nodes drop logs, and some may make them up.
+    if (succeeded && sum(out, to_self) != payment.quote.amount) || fee > payment.quote.fee_ceiling {
         return Err(RpcError::Answer("logs"));
     }
     let amount = if succeeded { out.checked_sub(back).unwrap_or(Amount::ZERO) } else { Amount::ZERO };

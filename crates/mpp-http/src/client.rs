@@ -5,22 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{HeaderName, HeaderValue};
 use mpp_core::error::{Refusal, SignerError};
-use mpp_core::exchange::ACCEPT_PAYMENT;
-use mpp_core::exchange::{Exchange, Next, NotPaid, Outcome, Reason};
+use mpp_core::exchange::{Next, NotPaid, Outcome, Reason};
 use mpp_core::payee::body_digest;
 use mpp_core::tempo::{SignedPayment, Signer};
-use mpp_core::{Approval, Challenge, Credential, Policy, Problem, Quote};
+use mpp_core::{Approval, Challenge, Policy, Problem, Quote};
 
-use crate::books::{Books, now};
 use crate::chain::Rpc;
 use crate::error::{Error, Failure};
+use crate::journal::{Entry, Journal, now};
 use crate::ledger::{Answer, Budget, Ledger, LedgerError, MemoryLedger, Signed, Step};
 use crate::payment::Payment;
+use crate::request::{add_idempotency_key, challenges, exchange, prepare, random, with_credential};
 use crate::response::{Deadline, Response, read_failure};
-use crate::transport::{Body, ReqwestTransport, Transport, TransportError, is_private};
+use crate::transport::{Body, ReqwestTransport, Transport, TransportError};
 
 /// An HTTP client with a wallet and a policy. Cheap to clone; clones share connections.
 #[derive(Clone)]
@@ -31,7 +30,7 @@ pub struct Client {
     unpaid_timeout: Duration,
     paid_timeout: Duration,
     body_limit: usize,
-    books: Books,
+    journal: Journal,
     budget: Budget,
     announce: Arc<Announce>,
 }
@@ -69,7 +68,7 @@ impl Client {
             unpaid_timeout: Duration::from_secs(30),
             paid_timeout: Duration::from_secs(120),
             body_limit: 64 * 1024 * 1024,
-            books: Books { ledger: Arc::new(MemoryLedger::new()), rpc: None },
+            journal: Journal { ledger: MemoryLedger::shared(), rpc: None },
             budget: Budget::new(),
             announce: Arc::new(|_| Ok(())),
         }
@@ -102,10 +101,11 @@ impl Client {
         &self.policy
     }
 
-    /// Where payments are written down; in memory unless given. Clients that share a ledger share what it allows.
+    /// Where payments are written down; unless given, in memory, together with all other clients of this process that are
+    /// given none. Clients that share a ledger share what it allows.
     #[must_use]
     pub fn ledger(mut self, ledger: impl Ledger + 'static) -> Self {
-        self.books.ledger = Arc::new(ledger);
+        self.journal.ledger = Arc::new(ledger);
         self
     }
 
@@ -116,14 +116,14 @@ impl Client {
         self
     }
 
-    /// A node to ask what became of a payment whose outcome is unknown: in the background, until it can say for good.
+    /// A node to ask in the background what a payment took, or, where its outcome is unknown, what became of it.
     #[must_use]
     pub fn rpc(mut self, rpc: Rpc) -> Self {
-        self.books.rpc = Some(rpc);
+        self.journal.rpc = Some(rpc);
         self
     }
 
-    /// Tells `announce` of every payment once it is written down as sent and before a byte of it is. If it fails, nothing
+    /// Tells `announce` of every payment once it is written down as sent and before any of it leaves. If it fails, nothing
     /// is sent.
     #[must_use]
     pub fn announce(
@@ -169,24 +169,23 @@ impl Client {
             add_idempotency_key(&mut request)?;
         }
         let payment = Payment::new(&request, &approval, self.signer.address(), now);
-        let mut payment =
-            self.books.ledger.reserve(payment, &self.budget).await.map_err(|error| match error {
-                LedgerError::OverBudget(over) => Error::OverBudget(*over),
-                error => Error::Ledger(error),
-            })?;
+        let mut entry = self.journal.reserve(payment, &self.budget).await.map_err(|error| match error {
+            LedgerError::OverBudget(over) => Error::OverBudget(*over),
+            error => Error::Ledger(error),
+        })?;
 
         // 4. The one signature of this call: it uses the approval up. With it the payment is written down as sent.
         let signed = match self.sign(approval, now).await {
             Ok(signed) => signed,
             Err(error) => {
-                self.books.note(&mut payment, Step::NotSent { failure: error.to_string() }).await;
+                entry.note(Step::NotSent { failure: error.to_string() }).await;
                 return Err(error);
             }
         };
-        let request = self.ready(request, &mut payment, &signed).await?;
+        let request = self.ready(request, &mut entry, &signed).await?;
 
         // 5. The same request once more with the credential. From here on money may move.
-        self.paid(request, payment, &signed).await
+        self.paid(request, entry, &signed).await
     }
 
     /// Asks what `request` would cost, and pays nothing. Of several offers it is the one that would be paid, or else
@@ -255,25 +254,24 @@ impl Client {
     async fn ready(
         &self,
         request: http::Request<Bytes>,
-        payment: &mut Payment,
+        entry: &mut Entry,
         signed: &SignedPayment,
     ) -> Result<http::Request<Bytes>, Error> {
-        let failure = match self.write_down(payment, signed).await {
+        let failure = match self.write_down(entry, signed).await {
             Ok(()) => match with_credential(request, signed.credential()) {
                 Ok(request) => return Ok(request),
                 Err(error) => Failure::Transport(TransportError::unsent(error)),
             },
             Err(failure) => failure,
         };
-        self.books.note(payment, Step::NotSent { failure: failure.to_string() }).await;
-        Err(Error::AfterSigning { payment: Box::new(payment.clone()), failure })
+        entry.note(Step::NotSent { failure: failure.to_string() }).await;
+        Err(Error::AfterSigning { payment: Box::new(entry.payment().clone()), failure })
     }
 
-    async fn write_down(&self, payment: &mut Payment, signed: &SignedPayment) -> Result<(), Failure> {
-        let signed_at = now();
-        let sent = Step::Sent(Signed::new(signed, signed_at));
-        *payment = self.books.ledger.advance(payment.id, sent, signed_at).await.map_err(Failure::Ledger)?;
-        (self.announce)(payment).map_err(|error| Failure::Transport(TransportError::unsent(error)))?;
+    async fn write_down(&self, entry: &mut Entry, signed: &SignedPayment) -> Result<(), Failure> {
+        entry.sent(Signed::new(signed, now())).await.map_err(Failure::Ledger)?;
+        (self.announce)(entry.payment())
+            .map_err(|error| Failure::Transport(TransportError::unsent(error)))?;
         match signed.valid_before() {
             Some(end) if end <= now() => Err(Failure::Transport(TransportError::unsent(
                 "signing took so long that the payment can no longer happen",
@@ -285,11 +283,11 @@ impl Client {
     async fn paid(
         &self,
         request: http::Request<Bytes>,
-        mut payment: Payment,
+        mut entry: Entry,
         signed: &SignedPayment,
     ) -> Result<Response, Error> {
         let deadline = Deadline::after(self.paid_timeout);
-        tracing::info!(payment.id, "sending the payment");
+        tracing::info!(payment.id = entry.payment().id, "sending the payment");
         let (step, failure) = match deadline.limit(self.send_credential(request, signed)).await {
             Ok(Ok(answer)) => {
                 let status = answer.status();
@@ -297,9 +295,13 @@ impl Client {
                 let outcome = signed.answered(status.as_u16(), receipt);
                 let mut head = Answer { at: now(), status: Some(status.as_u16()), body_digest: None };
                 if status.is_success() {
-                    self.books.note(&mut payment, answered(head, outcome)).await;
-                    tracing::info!(status = status.as_u16(), state = payment.state.name(), "answered");
-                    return Ok(self.deliver(answer, deadline, Some(payment)));
+                    entry.note(answered(head, outcome)).await;
+                    tracing::info!(
+                        status = status.as_u16(),
+                        state = entry.payment().state.name(),
+                        "answered"
+                    );
+                    return Ok(self.deliver(answer, deadline, Some(entry)));
                 }
                 let body = read_failure(answer.into_body()).await;
                 head.body_digest = Some(body_digest(&body));
@@ -316,10 +318,10 @@ impl Client {
             }
             Err(timeout) => (failed(None, Outcome::Unknown, &timeout), timeout),
         };
-        self.books.note(&mut payment, step).await;
+        entry.note(step).await;
+        let payment = Box::new(entry.payment().clone());
         tracing::warn!(payment.id, state = payment.state.name(), "no answer to a paid request");
-        self.books.look_up_later(&payment);
-        Err(Error::AfterSigning { payment: Box::new(payment), failure })
+        Err(Error::AfterSigning { payment, failure })
     }
 
     /// Sends the credential, and once more the very same one if the connection broke before there was an answer: it is
@@ -344,19 +346,12 @@ impl Client {
             .map_err(|error| if error.may_have_been_sent() { error } else { first })
     }
 
-    fn deliver(
-        &self,
-        answer: http::Response<Body>,
-        deadline: Deadline,
-        payment: Option<Payment>,
-    ) -> Response {
+    fn deliver(&self, answer: http::Response<Body>, deadline: Deadline, entry: Option<Entry>) -> Response {
         let (http::response::Parts { status, mut headers, .. }, body) = answer.into_parts();
         if let Some(receipt) = headers.get_mut(PAYMENT_RECEIPT) {
             receipt.set_sensitive(true);
         }
-        let payment = payment.map(|payment| (Box::new(payment), self.books.clone()));
-        let body = Some(body);
-        Response { status, headers, body, payment, deadline, limit: self.body_limit }
+        Response { status, headers, body: Some(body), entry, deadline, limit: self.body_limit }
     }
 }
 
@@ -400,103 +395,6 @@ fn still_open(approval: &Approval, now: u64) -> Result<(), Refusal> {
     }
 }
 
-/// Refuses what must not be sent, and says what this client can pay with.
-fn prepare(mut request: http::Request<Bytes>) -> Result<http::Request<Bytes>, Error> {
-    let uri = request.uri();
-    if uri.host().is_none() || ![Some("http"), Some("https")].contains(&uri.scheme_str()) {
-        return Err(Error::Request("the address must be an absolute http or https URL"));
-    }
-    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err(Error::Request("the address must not hold a user name or password"));
-    }
-    if !is_private(uri) {
-        return Err(Error::Request(
-            "the address must be https, as payments cross it; http is for this machine alone",
-        ));
-    }
-    let accept = HeaderValue::from_static(ACCEPT_PAYMENT);
-    request.headers_mut().entry("accept-payment").or_insert(accept);
-    Ok(request)
-}
-
-fn exchange<'a>(request: &'a http::Request<Bytes>, policy: &'a Policy) -> Exchange<'a> {
-    Exchange {
-        method: request.method().as_str(),
-        body: Some(request.body()),
-        secure: is_private(request.uri()),
-        has_authorization: request.headers().contains_key(AUTHORIZATION),
-        policy,
-    }
-}
-
-/// The same request with the credential.
-fn with_credential(
-    mut request: http::Request<Bytes>,
-    credential: &Credential,
-) -> Result<http::Request<Bytes>, http::Error> {
-    let name = HeaderName::from_bytes(credential.header_name().as_bytes())?;
-    let mut value = HeaderValue::try_from(credential.header_value())?;
-    value.set_sensitive(true);
-    request.headers_mut().insert(name, value);
-    Ok(request)
-}
-
-/// Lets a server that knows the field see that a repeated request is the same (draft-httpauth-payment §11.4).
-fn add_idempotency_key(request: &mut http::Request<Bytes>) -> Result<(), Error> {
-    let [high, low]: [u64; 2] = [random()?, random()?].map(u64::from_ne_bytes);
-    if let Ok(key) = HeaderValue::try_from(format!("\"{high:016x}{low:016x}\"")) {
-        request.headers_mut().entry("idempotency-key").or_insert(key);
-    }
-    Ok(())
-}
-
-fn challenges(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    headers.get_all(WWW_AUTHENTICATE).into_iter().map(HeaderValue::as_bytes)
-}
-
-fn random() -> Result<[u8; 8], Error> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|error| Error::Signer(SignerError::new(error)))?;
-    Ok(bytes)
-}
-
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 const PAYMENT_RECEIPT: HeaderName = HeaderName::from_static("payment-receipt");
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn prepared(uri: &str) -> Result<http::Request<Bytes>, Error> {
-        prepare(http::Request::get(uri).body(Bytes::new()).unwrap())
-    }
-
-    #[test]
-    fn only_tls_and_loopback_are_private() {
-        for uri in ["https://shop.example/", "http://127.0.0.1:1/", "http://127.9.9.9/", "http://[::1]:80/"] {
-            assert!(prepared(uri).is_ok(), "{uri}");
-        }
-        assert!(prepared("http://LOCALHOST/").is_ok());
-        let refused = [
-            "http://shop.example/",
-            "http://127.0.0.1.shop.example/",
-            "http://localhost.example/",
-            "http://10.0.0.1/",
-            "http://[::2]/",
-            "https://user:password@shop.example/",
-            "ftp://127.0.0.1/",
-            "/relative",
-        ];
-        for uri in refused {
-            assert!(matches!(prepared(uri), Err(Error::Request(_))), "{uri}");
-        }
-    }
-
-    #[test]
-    fn a_caller_s_own_preferences_are_kept() {
-        let request = http::Request::get("https://shop.example/").header("Accept-Payment", "tempo/*;q=0.5");
-        let request = prepare(request.body(Bytes::new()).unwrap()).unwrap();
-        assert_eq!(request.headers().get_all("accept-payment").iter().collect::<Vec<_>>(), ["tempo/*;q=0.5"]);
-    }
-}

@@ -54,7 +54,8 @@ pub enum Error {
 /// What became of the money of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Money {
-    /// None moved, and none will.
+    /// The price did not move, and will not. A payment that failed on chain took its fee all the same: see
+    /// [`Payment::settled`].
     NotMoved,
     /// A payment was sent. It may have been taken or may yet be; look it up on chain by its hash or memo.
     Unknown,

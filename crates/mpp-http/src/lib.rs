@@ -19,19 +19,44 @@
 //! # }
 //! ```
 //!
+//! Every payment is written down in a [`ledger`] before it is sent. Given one that outlasts the program, nothing is lost
+//! with it, and a budget holds for all who share the ledger:
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use mpp_http::chain::Rpc;
+//! use mpp_http::ledger::{Budget, MemoryLedger, Window};
+//! use mpp_http::{Client, reconcile};
+//!
+//! # async fn run(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+//! // Or SqlLedger::sqlite("payments.sqlite").await?, or SqlLedger::postgres(url).await?, by features of those names.
+//! let ledger = Arc::new(MemoryLedger::new());
+//! let client = client.ledger(Arc::clone(&ledger)).budget(Budget::new().per(Window::Day, "5".parse()?));
+//! // Later, as after a crash: what became of the payments whose answer never came.
+//! let node = Rpc::new("https://rpc.tempo.xyz")?;
+//! for payment in reconcile::reconcile(&*ledger, Some(&node)).await?.settled {
+//!     println!("{} {:?} {}", payment.id(), payment.money(), payment.evidence());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! What it never does, whatever a server answers: sign twice in one call, sign before the policy approved, send a
 //! credential in the clear or to another place than the one that asked, follow a redirect, or take a lost answer for
 //! an unpaid one.
 
-mod books;
 pub mod chain;
 mod client;
 mod error;
 mod evidence;
+mod journal;
 pub mod ledger;
 mod payment;
-mod reconcile;
+pub mod reconcile;
+mod request;
 mod response;
+mod step;
 mod transport;
 
 pub use client::{Client, Quoted};

@@ -4,11 +4,12 @@ use std::fmt;
 
 use bytes::Bytes;
 use mpp_core::payee::body_digest;
-use mpp_core::tempo::{Address, B256, SignedPayment};
+use mpp_core::tempo::{Address, B256};
 use mpp_core::{Amount, Approval, Challenge, Quote, Receipt};
 
 use crate::error::Money;
 use crate::ledger::{self, Currency};
+use crate::step::{Answer, Settled, Signed};
 
 /// A payment of a call, and what is known of it. Printed for debugging it holds nothing that must not be shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub struct Payment {
     pub(crate) settled: Option<Settled>,
 }
 
-/// How far a payment has come. It only ever moves down this list, of whose last three each is an end.
+/// How far a payment has come. It only ever moves down this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
     /// Its money is set aside; not a byte of the credential has left.
@@ -74,82 +75,6 @@ impl State {
             State::NotPaid => "not_paid",
         }
     }
-}
-
-/// What the signature made of a payment.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Signed {
-    pub(crate) at: u64,
-    pub(crate) hash: Option<B256>,
-    pub(crate) memo: Option<B256>,
-    pub(crate) valid_before: Option<u64>,
-    /// As good as the money until `valid_before`; empty for a proof.
-    pub(crate) transaction: Bytes,
-}
-
-/// What the payee answered to the credential.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
-    /// When it came, in Unix seconds.
-    pub at: u64,
-    /// Its status.
-    pub status: Option<u16>,
-    /// The digest of what was read of its body, such as `sha-256=:…:`.
-    pub body_digest: Option<String>,
-}
-
-/// What the chain says became of a payment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settled {
-    /// When it was looked up, in Unix seconds.
-    pub at: u64,
-    /// The transaction that made it; `None` when there is none and can be none.
-    pub hash: Option<B256>,
-    /// What the payer's balance lost to the recipients, in base units.
-    pub amount: Amount,
-    /// What it lost in fees, in base units.
-    pub fee: Amount,
-}
-
-/// Something that happened to a payment.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Step {
-    /// It was signed, and the credential is about to leave. The only step that may be refused: whoever is refused
-    /// sends nothing.
-    Sent(Signed),
-    /// It was set aside so long ago that nobody waits for it; nothing happens if it was sent in the meantime.
-    GivenUp,
-    /// Whoever was to send it will not, or knows that not a byte of it left.
-    NotSent {
-        /// Why.
-        failure: String,
-    },
-    /// The head of an answer is there, and says by its success that the money moved.
-    Answered {
-        /// The head.
-        answer: Answer,
-        /// Its receipt, if it is one for this payment.
-        receipt: Option<Receipt>,
-        /// What is wrong with its receipt.
-        failure: Option<String>,
-    },
-    /// The body arrived whole.
-    Delivered {
-        /// Its digest.
-        body_digest: String,
-    },
-    /// The answer is a failure, was cut short, or never came.
-    Failed {
-        /// What there is of it, unless that was known before.
-        answer: Option<Answer>,
-        /// Its receipt, if it is one for this payment.
-        receipt: Option<Receipt>,
-        /// What went wrong.
-        failure: String,
-    },
-    /// The chain was asked.
-    Settled(Settled),
 }
 
 impl Payment {
@@ -299,99 +224,9 @@ impl Payment {
         let shares = self.quote.transfers.iter().filter(|transfer| transfer.to == recipient);
         shares.fold(Amount::ZERO, |total, transfer| sum(total, transfer.amount))
     }
-
-    /// Takes a step, at `now` in Unix seconds.
-    ///
-    /// # Errors
-    /// When it is to be sent and was sent or given up before.
-    pub(crate) fn advance(&mut self, step: Step, now: u64) -> Result<(), State> {
-        let ended = matches!(self.state, State::Delivered | State::PaidUndelivered | State::NotPaid);
-        match step {
-            Step::Sent(signed) if self.state == State::Reserved => {
-                self.signed = Some(signed);
-                self.state = State::Sent;
-            }
-            Step::Sent(_) => return Err(self.state),
-            Step::GivenUp => {
-                if self.state == State::Reserved {
-                    self.state = State::NotPaid;
-                    self.settled = Some(Settled::nothing(now));
-                    self.failure = Some("it was never sent".to_owned());
-                }
-            }
-            Step::NotSent { failure } => {
-                if matches!(self.state, State::Reserved | State::Sent) {
-                    self.state = State::NotPaid;
-                    self.settled.get_or_insert(Settled::nothing(now));
-                }
-                self.failure.get_or_insert(failure);
-            }
-            Step::Answered { answer, receipt, failure } => {
-                self.answer = Some(answer);
-                self.receipt = receipt;
-                self.failure = failure;
-                if !ended {
-                    self.state = State::Paid;
-                }
-            }
-            Step::Delivered { body_digest } => {
-                self.answer.get_or_insert_default().body_digest = Some(body_digest);
-                if !ended {
-                    self.state = State::Delivered;
-                }
-            }
-            Step::Failed { answer, receipt, failure } => {
-                self.answer = answer.or(self.answer.take());
-                self.receipt = receipt.or(self.receipt.take());
-                self.failure = Some(failure);
-                if !ended {
-                    let paid = self.state == State::Paid || self.receipt.is_some();
-                    self.state = if paid { State::PaidUndelivered } else { State::Unknown };
-                }
-            }
-            Step::Settled(settled) => {
-                // The chain does not change its mind; a second look adds nothing.
-                let settled = self.settled.get_or_insert(settled);
-                self.state = match (self.state, settled.amount.is_zero()) {
-                    (State::Delivered, _) => State::Delivered,
-                    (_, true) => State::NotPaid,
-                    (State::Sent, false) => State::Paid,
-                    (State::Unknown, false) => State::PaidUndelivered,
-                    (state, false) => state,
-                };
-            }
-        }
-        // A proof of identity moves no money, whatever becomes of it.
-        if self.quote.amount.is_zero() && self.state > State::Sent {
-            self.settled.get_or_insert(Settled::nothing(now));
-        }
-        Ok(())
-    }
 }
 
-impl Signed {
-    /// A payment that was signed at `now` in Unix seconds.
-    #[must_use]
-    pub fn new(payment: &SignedPayment, now: u64) -> Self {
-        let transaction = payment.transaction().map(|transaction| transaction.raw().to_vec());
-        Signed {
-            at: now,
-            hash: payment.hash(),
-            memo: payment.memo(),
-            valid_before: payment.valid_before(),
-            transaction: transaction.unwrap_or_default().into(),
-        }
-    }
-}
-
-impl Settled {
-    /// No money moved, and none will.
-    pub(crate) fn nothing(at: u64) -> Self {
-        Settled { at, hash: None, amount: Amount::ZERO, fee: Amount::ZERO }
-    }
-}
-
-/// Without the signed transaction, and without the bounds of what a stranger wrote.
+/// Without the signed transaction.
 impl fmt::Debug for Payment {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -409,13 +244,6 @@ impl fmt::Debug for Payment {
             .field("failure", &self.failure)
             .field("settled", &self.settled)
             .finish_non_exhaustive()
-    }
-}
-
-/// The hash only: the bytes are as good as the money.
-impl fmt::Debug for Signed {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Signed").field("hash", &self.hash).finish_non_exhaustive()
     }
 }
 

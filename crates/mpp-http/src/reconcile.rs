@@ -1,13 +1,12 @@
 //! Settles what a ledger has open: a node's answers in, last words on payments out.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::books::{Books, now};
 use crate::chain::{Rpc, RpcError};
+use crate::journal::now;
 use crate::ledger::{Ledger, LedgerError, Settled, State, Step};
 use crate::payment::Payment;
 
@@ -24,8 +23,8 @@ pub struct Reconciled {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Open {
-    /// It was set aside a moment ago, and may be about to be sent.
-    Reserved,
+    /// It was set aside or sent a moment ago.
+    UnderWay,
     /// It is not on the chain, and may yet be.
     MayStillHappen {
         /// The chain's time from which on it can no longer, the node's margin included, in Unix seconds.
@@ -68,7 +67,7 @@ pub async fn reconcile(ledger: &dyn Ledger, rpc: Option<&Rpc>) -> Result<Reconci
             match step {
                 Ok(step) => match ledger.advance(payment.id(), step, now()).await {
                     Ok(payment) if payment.settled().is_some() => reconciled.settled.push(payment),
-                    Ok(payment) => reconciled.open.push((payment, Open::Reserved)),
+                    Ok(payment) => reconciled.open.push((payment, Open::UnderWay)),
                     // A ledger in memory may have let go of it.
                     Err(LedgerError::Missing { .. }) => {}
                     Err(error) => return Err(error.into()),
@@ -88,7 +87,7 @@ async fn verdict(payment: &Payment, rpc: Option<&Rpc>, read_at: u64) -> Result<S
         let age = read_at.saturating_sub(payment.reserved_at());
         return match age > ABANDONED {
             true => Ok(Step::GivenUp),
-            false => Err(Open::Reserved),
+            false => Err(Open::UnderWay),
         };
     }
     // A proof of identity moves no money.
@@ -130,28 +129,10 @@ pub async fn watch(ledger: &dyn Ledger, rpc: &Rpc, id: u64) -> Result<Payment, R
     }
 }
 
-impl Books {
-    /// Has a payment without an outcome looked up in the background, if there is a node to ask.
-    pub(crate) fn look_up_later(&self, payment: &Payment) {
-        let open = payment.state() != State::Reserved && payment.settled().is_none();
-        let (Some(rpc), true) = (self.rpc.clone(), open) else { return };
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (ledger, id) = (Arc::clone(&self.ledger), payment.id());
-        runtime.spawn(async move {
-            match watch(&*ledger, &rpc, id).await {
-                Ok(payment) => {
-                    tracing::info!(payment.id = id, state = payment.state().name(), "looked up on chain");
-                }
-                Err(error) => tracing::warn!(payment.id = id, %error, "could not be looked up on chain"),
-            }
-        });
-    }
-}
-
 impl fmt::Display for Open {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Open::Reserved => formatter.write_str("set aside a moment ago, it may be about to be sent"),
+            Open::UnderWay => formatter.write_str("its call may still be under way"),
             Open::MayStillHappen { until } => {
                 write!(formatter, "not on the chain, it may still happen until {until} (Unix seconds)")
             }

@@ -9,8 +9,8 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use mpp_core::payee::body_digest;
 use tokio::time::Instant;
 
-use crate::books::Books;
 use crate::error::{Error, Failure};
+use crate::journal::Entry;
 use crate::ledger::Step;
 use crate::payment::Payment;
 use crate::transport::{Body, TransportError};
@@ -20,7 +20,7 @@ pub struct Response {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Option<Body>,
-    pub(crate) payment: Option<(Box<Payment>, Books)>,
+    pub(crate) entry: Option<Entry>,
     pub(crate) deadline: Deadline,
     pub(crate) limit: usize,
 }
@@ -41,28 +41,31 @@ impl Response {
     /// The payment made for it, if one was.
     #[must_use]
     pub fn payment(&self) -> Option<&Payment> {
-        self.payment.as_ref().map(|(payment, _)| &**payment)
+        self.entry.as_ref().map(Entry::payment)
     }
 
-    /// The whole body, read within the call's time and size limits; the ledger hears of it. It can be had once, and is
-    /// empty after that.
+    /// The whole body, read within the call's time and size limits; the ledger hears of it. It can be had once.
     ///
     /// # Errors
-    /// When it does not arrive whole. If it was paid for, the error holds the payment.
+    /// When it does not arrive whole, or was had before. If it was paid for, the error holds the payment.
     pub async fn bytes(&mut self) -> Result<Bytes, Error> {
-        let Some(body) = self.body.take() else { return Ok(Bytes::new()) };
+        let Some(body) = self.body.take() else {
+            let failure = Failure::Transport(TransportError::maybe_sent("the body was read before"));
+            return Err(match &self.entry {
+                None => Error::Unpaid(failure),
+                Some(entry) => Error::AfterSigning { payment: Box::new(entry.payment().clone()), failure },
+            });
+        };
         let read = self.deadline.read(body, self.limit).await;
-        let Some((payment, books)) = &mut self.payment else { return read.map_err(Error::Unpaid) };
+        let Some(entry) = &mut self.entry else { return read.map_err(Error::Unpaid) };
         match read {
             Ok(whole) => {
-                books.note(payment, Step::Delivered { body_digest: body_digest(&whole) }).await;
+                entry.note(Step::Delivered { body_digest: body_digest(&whole) }).await;
                 Ok(whole)
             }
             Err(failure) => {
-                let lost = Step::Failed { answer: None, receipt: None, failure: failure.to_string() };
-                books.note(payment, lost).await;
-                books.look_up_later(payment);
-                Err(Error::AfterSigning { payment: payment.clone(), failure })
+                entry.note(Step::Failed { answer: None, receipt: None, failure: failure.to_string() }).await;
+                Err(Error::AfterSigning { payment: Box::new(entry.payment().clone()), failure })
             }
         }
     }

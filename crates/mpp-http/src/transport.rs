@@ -32,7 +32,7 @@ pub trait Transport: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 #[error("{}", match .reached {
     Reached::Nobody => "the request could not be sent",
-    Reached::Perhaps => "the response is not one, or broke off",
+    Reached::Perhaps => "the response was malformed or cut off",
     Reached::NoAnswer => "the connection broke before the response",
 })]
 pub struct TransportError {

@@ -104,6 +104,10 @@ fn cut_after() -> Vec<Attack> {
             .deaf_from(1)
             .ends_unknown(broken)
             .sent_twice(),
+        // What cannot be sent the second time may have arrived the first.
+        Attack::once_paid("cut once, then refused", |_| Reply::raw("").then(Then::Close).stop_listening())
+            .ends_unknown(broken)
+            .sent_twice(),
     ]
 }
 

@@ -3,7 +3,7 @@
 //! who heard a credential had cashed it in, and what the client says became of the money. It fails when more left than
 //! the price and fee of the one payment that was agreed to, and when anything else is not as expected.
 //!
-//! Takes what any test takes: a part of a name as a filter, `--exact`, `--list`.
+//! Takes what any test takes: a part of a name as a filter, `--exact`, `--skip`, `--list`.
 
 mod answers;
 mod attack;
@@ -22,27 +22,24 @@ mod terms;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
+use e2e::harness;
 use tokio::sync::Semaphore;
 
 use attack::Attack;
 use stage::Row;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::read();
-    let attacks: Vec<Attack> = all().into_iter().filter(|attack| arguments.select(&attack.name)).collect();
-    if arguments.list {
-        print(attacks.iter().map(|attack| format!("{}: test", attack.name)));
-        return ExitCode::SUCCESS;
-    }
+    let Some(attacks) = harness::select(all(), |attack| &attack.name) else { return ExitCode::SUCCESS };
     if !attacks.is_empty() && std::env::var_os(h2_server::FOLDER).is_none() {
         return trusting_a_certificate();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let rows = runtime.expect("a runtime").block_on(run(attacks));
     let failed = rows.iter().filter(|row| !row.faults.is_empty()).count();
-    print(table(&rows));
-    print([format!("{} passed, {failed} failed", rows.len() - failed)]);
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if !rows.is_empty() {
+        harness::print(table(&rows));
+    }
+    harness::end(rows.len() - failed, failed)
 }
 
 fn all() -> Vec<Attack> {
@@ -103,48 +100,6 @@ fn table(rows: &[Row]) -> Vec<String> {
         lines.extend(row.faults.iter().map(|fault| format!("    FAILED: {fault}")));
     }
     lines
-}
-
-#[expect(clippy::print_stdout, reason = "it is what a test says")]
-fn print(lines: impl IntoIterator<Item = String>) {
-    for line in lines {
-        println!("{line}");
-    }
-}
-
-/// What a test harness is told.
-#[derive(Default)]
-struct Arguments {
-    filters: Vec<String>,
-    exact: bool,
-    list: bool,
-    /// Only what is marked as ignored, which is nothing.
-    ignored: bool,
-}
-
-impl Arguments {
-    fn read() -> Self {
-        let mut read = Self::default();
-        let mut arguments = std::env::args().skip(1);
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                "--exact" => read.exact = true,
-                "--list" => read.list = true,
-                "--ignored" => read.ignored = true,
-                "--test-threads" | "--format" | "--color" | "--skip" | "--logfile" | "-Z" => {
-                    arguments.next();
-                }
-                flag if flag.starts_with('-') => {}
-                _ => read.filters.push(argument),
-            }
-        }
-        read
-    }
-
-    fn select(&self, name: &str) -> bool {
-        let fits = |filter: &String| if self.exact { name == filter } else { name.contains(filter.as_str()) };
-        !self.ignored && (self.filters.is_empty() || self.filters.iter().any(fits))
-    }
 }
 
 /// How many attacks run at a time.

@@ -1,21 +1,12 @@
 //! What the ledger's commands print, and that it is the truth: after a sale, after a kill, with and without a node.
 
-use std::process::{Output, Stdio};
+use std::process::Output;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{
-    FAILED, Home, Knows, PROMPT, Shop, answer, assert_ended, challenge, challenge_by, node,
-    signed_transaction, stderr, stdout,
+    Home, PROMPT, Shop, assert_ended, challenge, challenge_by, failed, signed_transaction, stderr, stdout,
 };
-
-/// A home with one payment whose outcome is unknown.
-fn unknown() -> Home {
-    let home = Home::new();
-    let shop = Shop::open([challenge(31337), answer("502 Bad Gateway", FAILED)]);
-    assert_ended(&home.buy(&shop, &[]), 5, "");
-    home
-}
 
 #[test]
 fn an_empty_ledger_is_said_to_be_empty_and_needs_no_key() {
@@ -49,18 +40,27 @@ fn ledger_and_folder_are_their_owner_s_alone() {
 
 #[test]
 fn history_lists_the_newest_last_and_settled_amounts_without_a_bound() {
-    let home = unknown();
+    let home = Home::with_unknown();
     assert_ended(&home.run(&["run", "--sandbox", PROMPT]), 0, "");
     let table = stdout(&home.run(&["history"]));
     let [heading, first, second] = table.lines().collect::<Vec<_>>()[..] else { panic!("{table}") };
-    assert!(heading.starts_with("    #  time (UTC) "), "{table}");
     let columns = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(
+        columns(heading),
+        ["#", "time", "(UTC)", "state", "cost", "chain", "realm", "hash"],
+        "{table}"
+    );
     let (first, second) = (columns(first), columns(second));
-    assert_eq!([&*first[0], &*first[2], &*first[3], &*first[4]], ["1", "unknown", "≤$0.026", "shop"]);
-    assert_eq!([&*second[0], &*second[2], &*second[3]], ["2", "delivered", "$0.00595"]);
-    assert!(first[1].len() == 20 && first[1].ends_with('Z') && first[5].starts_with("0x"), "{table}");
+    assert_eq!([&*first[0], &*first[3], &*first[4], &*first[5]], ["1", "unknown", "≤$0.026", "31337"]);
+    assert_eq!([&*second[0], &*second[3], &*second[4]], ["2", "delivered", "$0.00595"]);
+    assert_eq!((first[1].len(), first[2].len(), &*first[6], first[7].len()), (10, 5, "shop", 8), "{table}");
+    assert_eq!(first[7], home.json(&["evidence", "1"])["transaction"].as_str().expect("a hash")[..8]);
 
-    assert_eq!(stdout(&home.run(&["history", "--limit", "1"])).lines().count(), 2);
+    let older = "older ones are not shown; --limit N shows more";
+    for (limit, rows, says) in [("1", 2, older), ("2", 3, "")] {
+        let output = home.run(&["history", "--limit", limit]);
+        assert_eq!((stdout(&output).lines().count(), stderr(&output).trim()), (rows, says));
+    }
     let ids = |arguments: &[&str]| -> Vec<Value> {
         let payments = home.json(arguments);
         payments.as_array().expect("an array").iter().map(|payment| payment["id"].clone()).collect()
@@ -75,28 +75,27 @@ fn history_lists_the_newest_last_and_settled_amounts_without_a_bound() {
 fn a_stranger_s_realm_keeps_to_its_column() {
     let home = Home::new();
     for realm in ["a-very-long-name.of-a-shop.example", "\u{202e}\u{4e00}\u{e9}shop", "two words"] {
-        let shop = Shop::open([challenge_by(realm, 31337), answer("502 Bad Gateway", FAILED)]);
+        let shop = Shop::open([challenge_by(realm, 31337), failed()]);
         assert_ended(&home.buy(&shop, &[]), 5, "");
     }
     let table = stdout(&home.run(&["history"]));
     let realms: Vec<_> =
-        table.lines().skip(1).map(|line| line.chars().skip(61).take(22).collect::<String>()).collect();
-    assert_eq!(realms, ["a-very-long-name.of-a…", "??shop                ", "two?words             "]);
-    assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
+        table.lines().skip(1).map(|line| line.chars().skip(58).take(13).collect::<String>()).collect();
+    assert_eq!(realms, ["a-very-long-…", "??shop       ", "two?words    "]);
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
 }
 
 #[test]
 fn budget_shows_what_is_left_and_what_is_not_settled() {
-    let home = unknown();
+    let home = Home::with_unknown();
     home.configure("[budget]\nday = \"5\"\n[budget.realms.shop]\nmonth = \"0.02\"");
     let text = stdout(&home.run(&["budget", "--chain-id", "31337", "--max-per-hour", "1"]));
     for line in [
-        "chain        31337",
-        "token        pathUSD",
+        "token        pathUSD on chain 31337",
         "left         $4.974 of $5.00 a day",
         "left         $0.974 of $1.00 an hour",
         "left         $0.00 of $0.02 a month for realm \"shop\"",
-        "not settled  $0.026 at most, in 1 payment; grok-mpp reconcile finds out",
+        "not settled  1 payment, at most $0.026; grok-mpp reconcile finds out",
     ] {
         assert!(text.lines().any(|shown| shown == line), "{line:?} is not in {text}");
     }
@@ -107,73 +106,46 @@ fn budget_shows_what_is_left_and_what_is_not_settled() {
     assert_eq!([&token["limits"][0]["left"], &token["limits"][0]["spent"]], ["4974000", "26000"]);
     // Every token has its own; nothing was spent on mainnet.
     let object = home.json(&["budget", "--json"]);
-    let names: Vec<_> =
-        object["tokens"].as_array().expect("two").iter().map(|token| &token["name"]).collect();
-    assert_eq!(names, ["pathUSD", "USDC.e"]);
-    assert_eq!(object["tokens"][1]["limits"][0]["left"], "5000000");
-}
-
-#[test]
-fn reconcile_settles_by_the_node_and_budgets_get_back_what_was_not_taken() {
-    let home = unknown();
-    let left = |home: &Home| {
-        let object = home.json(&["budget", "--json", "--chain-id", "31337", "--max-per-day", "1"]);
-        object["tokens"][0]["limits"][0]["left"].clone()
-    };
-    assert_eq!(left(&home), "974000");
-    let url = node(31337, Knows::Happened);
-    let output = home.run(&["reconcile", "--rpc", &url]);
-    assert_ended(&output, 0, "");
-    let text = stdout(&output);
-    assert!(text.starts_with("#1 paid_undelivered $0.001 + $0.000029 fee, 0x"), "{text}");
-    assert!(text.ends_with("\n1 settled, 0 open\n"), "{text}");
-    assert_eq!(left(&home), "998971");
-    assert_eq!(stdout(&home.run(&["reconcile", "--rpc", &url])), "0 settled, 0 open\n");
-
-    let home = unknown();
-    home.configure(&format!("rpc = {:?}", node(31337, Knows::Absent)));
+    let tokens = object["tokens"].as_array().expect("three").iter();
+    let tokens: Vec<_> =
+        tokens.map(|token| json!([token["name"], token["chain_id"], token["limits"][0]["left"]])).collect();
     assert_eq!(
-        stdout(&home.run(&["reconcile"])),
-        "#1 not_paid $0.00 + $0.00 fee, no transaction\n1 settled, 0 open\n"
+        tokens,
+        [
+            json!(["pathUSD", 4217, "5000000"]),
+            json!(["USDC.e", 4217, "5000000"]),
+            json!(["pathUSD", 31337, "4974000"])
+        ]
     );
-    assert_eq!(left(&home), "1000000");
+    let text = stdout(&home.run(&["budget"]));
+    let shown: Vec<_> = text.lines().filter(|line| line.starts_with("token ")).collect();
+    assert_eq!(
+        shown,
+        ["pathUSD on mainnet", "USDC.e on mainnet", "pathUSD on chain 31337"]
+            .map(|token| format!("token        {token}"))
+    );
+    let only = home.json(&["budget", "--json", "--chain-id", "42431"]);
+    assert_eq!(only["tokens"].as_array().map(Vec::len), Some(1), "{only}");
 }
 
 #[test]
-fn reconcile_ends_with_4_when_the_node_cannot_be_asked_and_5_when_it_cannot_tell() {
-    let home = unknown();
-    let output = home.run(&["reconcile", "--rpc", "http://127.0.0.1:1"]);
-    assert_ended(&output, 4, "");
-    assert!(stdout(&output).contains("#1 unknown, open: the node did not answer"), "{}", stdout(&output));
-    let output = home.run(&["reconcile", "--json", "--rpc", &node(42431, Knows::Happened)]);
-    assert_ended(&output, 5, "");
+fn evidence_takes_json_for_what_it_is_and_then_errs_in_json() {
+    let home = Home::with_unknown();
+    assert_eq!(stdout(&home.run(&["evidence", "1", "--json"])), stdout(&home.run(&["evidence", "1"])));
+    let output = home.run(&["evidence", "2", "--json"]);
+    assert_ended(&output, 2, "holds no payment 2");
     let object: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(object["settled"], Value::Array(vec![]));
-    assert_eq!(object["open"][0]["payment"]["id"], 1);
-    assert_eq!(object["open"][0]["reason"], "it is on chain 31337, and the node on chain 42431");
-    assert_ended(&home.run(&["reconcile", "--rpc", "ftp://127.0.0.1"]), 2, "the node's URL must be https");
+    assert_eq!(object["error"]["exit_code"], 2);
 }
 
 #[test]
 fn after_a_kill_the_commands_tell_the_truth_and_nothing_that_could_be_spent() {
     let home = Home::new();
     let shop = Shop::open([challenge(31337), String::new()]);
-    let mut child = home
-        .grok_mpp()
-        .args(["run", "--base-url", &shop.url, "--chain-id", "31337", PROMPT])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the command starts");
-    while shop.credentials().is_empty() {
-        assert!(child.try_wait().expect("a state").is_none(), "it waits for the answer");
-        std::thread::yield_now();
-    }
-    child.kill().expect("killed");
-    child.wait().expect("ended");
+    home.buy_and_kill(&shop);
 
     let history = home.run(&["history"]);
-    assert!(stdout(&history).contains("  sent  "), "{}", stdout(&history));
+    assert!(stdout(&history).contains(" sent "), "{}", stdout(&history));
     let reconcile = home.run(&["reconcile"]);
     assert_ended(&reconcile, 5, "");
     let text = stdout(&reconcile);

@@ -1,5 +1,8 @@
 //! The config file: what is in it counts, and what is wrong with it is said before anything is sent.
 
+use std::path::Path;
+use std::process::Output;
+
 use crate::support::{Home, PROMPT, Shop, assert_ended, challenge, stderr, stdout};
 
 #[test]
@@ -25,6 +28,9 @@ fn what_is_wrong_with_the_config_file_is_named_with_its_line() {
         ),
         ("ledger = 5", "line 1: ledger must be a path"),
         ("rpc = true", "line 1: rpc must be a URL"),
+        ("\nrpc = \"node.example\"", "line 2: rpc: the node's URL must be https"),
+        ("ledger = \"\"", "line 1: ledger must not be empty"),
+        ("ledger = \"~/ledger.sqlite\"", "line 1: ledger must not begin with ~, which only shells replace"),
         ("\n[budget\nday = \"5\"", "line 2: not TOML: "),
         ("[budget]\nday = \"1\"\nday = \"2\"", "not TOML: duplicate key"),
         (r#""\u001b[2K" = 1"#, "line 1: unknown key  [2K"),
@@ -63,23 +69,87 @@ fn the_ledger_is_where_flag_environment_or_config_file_say_in_this_order() {
     let home = Home::new();
     home.configure("ledger = \"configured.sqlite\"");
     let [flag, variable] = ["flag.sqlite", "variable.sqlite"].map(|name| home.file(name));
-    let both =
-        home.grok_mpp().args(["history", "--ledger"]).arg(&flag).env("GROK_MPP_LEDGER", &variable).output();
-    assert_ended(&both.expect("starts"), 0, "no payments in the ledger");
+    // A run makes the ledger; whoever looks at one made a mistake in its name.
+    let look = |flags: &[&Path], variable: &Path, says: &str| {
+        let flags = flags.iter().flat_map(|flag| [Path::new("--ledger"), flag]);
+        let command = |name| -> Output {
+            let mut command = home.grok_mpp();
+            command.arg(name).args(flags.clone()).env("GROK_MPP_LEDGER", variable);
+            command.arg(if name == "run" { "--sandbox" } else { "--json" });
+            command.args(if name == "run" { &[PROMPT][..] } else { &[] }).output().expect("starts")
+        };
+        for name in ["history", "budget", "reconcile"] {
+            assert_ended(&command(name), 4, &format!("there is no ledger {says}"));
+        }
+        assert_ended(&command("run"), 0, "payment      #1");
+        assert_ended(&command("history"), 0, "");
+    };
+    look(&[&flag], &variable, flag.to_str().expect("UTF-8"));
     assert!(flag.exists() && !variable.exists());
-    let one = home.grok_mpp().arg("history").env("GROK_MPP_LEDGER", &variable).output();
-    assert_ended(&one.expect("starts"), 0, "variable.sqlite");
-    // Beside the config file, wherever the command is started.
-    assert_ended(&home.run(&["history"]), 0, "configured.sqlite");
-    assert!(home.file("config/grok-mpp/configured.sqlite").exists() && !home.ledger().exists());
+    look(&[], &variable, variable.to_str().expect("UTF-8"));
+    // Beside the config file, wherever the command is started; a variable that is empty says nothing.
+    let configured = home.file("config/grok-mpp/configured.sqlite");
+    assert!(!configured.exists());
+    look(&[], Path::new(""), configured.to_str().expect("UTF-8"));
+    assert!(configured.exists() && !home.ledger().exists());
+}
+
+#[test]
+fn variables_that_are_empty_count_as_unset() {
+    let home = Home::new();
+    let mut command = home.grok_mpp();
+    for variable in ["BASE_URL", "CHAIN_ID", "MAX_COST", "LEDGER", "CONFIG"] {
+        command.env(format!("GROK_MPP_{variable}"), "");
+    }
+    let output = command.args(["run", "--sandbox", PROMPT]).output().expect("starts");
+    assert_ended(&output, 0, "payment      #1");
+    assert!(home.ledger().exists());
+    let keyless = home.grok_mpp().args(["run", PROMPT]).env("GROK_MPP_PRIVATE_KEY", "").output();
+    assert_ended(&keyless.expect("starts"), 2, "no wallet");
+}
+
+#[test]
+fn a_ledger_s_name_that_cannot_be_one_is_refused_without_showing_it() {
+    let home = Home::new();
+    let cases = [
+        ("", "must not be empty"),
+        ("~/secret.sqlite", "must not begin with ~"),
+        ("mysql://user:secret@127.0.0.1/payments", "must be the path of an SQLite file, or postgres://"),
+        ("Sqlite://secret", "must be the path of an SQLite file, or postgres://"),
+        ("://secret", "must be the path of an SQLite file, or postgres://"),
+    ];
+    for (name, says) in cases {
+        for command in [&["history"][..], &["run", "--sandbox", PROMPT]] {
+            let output = home.run(&[command, &["--ledger", name]].concat());
+            assert_ended(&output, 2, &format!("the ledger of --ledger or GROK_MPP_LEDGER {says}"));
+            assert!(!stderr(&output).contains("secret"), "{}", stderr(&output));
+        }
+        home.configure(&format!("ledger = {name:?}"));
+        let output = home.run(&["history"]);
+        assert_ended(&output, 2, &format!("line 1: ledger {says}"));
+        assert!(!stderr(&output).contains("secret"), "{}", stderr(&output));
+        home.configure("");
+    }
+    assert!(!home.file("data").exists());
+}
+
+#[test]
+fn a_config_file_that_is_not_utf_8_is_said_to_be_none() {
+    let home = Home::new();
+    home.configure("");
+    std::fs::write(home.config(), b"[budget]\nday = \"\xff\"").expect("written");
+    assert_ended(&home.run(&["history"]), 2, "config.toml, line 2: not UTF-8");
 }
 
 #[test]
 #[cfg(not(feature = "postgres"))]
 fn a_ledger_in_postgresql_needs_a_build_that_has_it() {
-    let output = Home::new().run(&["history", "--ledger", "postgres://user:secret@127.0.0.1/payments"]);
-    assert_ended(&output, 2, "build it with --features postgres");
-    assert!(!stderr(&output).contains("secret"));
+    for scheme in ["postgres", "postgresql", "POSTGRES"] {
+        let url = format!("{scheme}://user:secret@127.0.0.1/payments");
+        let output = Home::new().run(&["history", "--ledger", &url]);
+        assert_ended(&output, 2, "build it with --features postgres");
+        assert!(!stderr(&output).contains("secret"));
+    }
 }
 
 #[test]
@@ -89,7 +159,7 @@ fn a_payment_beyond_the_budget_ends_with_3_and_both_numbers() {
         (
             "[budget]\ncall = \"0.02\"",
             vec![],
-            "could take 0.026 dollars; of the 0.02 allowed a call, 0.02 are left",
+            "could take 0.026 dollars, fee included; of the 0.02 allowed a call, 0.02 are left",
         ),
         ("[budget]\nmonth = \"0.02\"", vec![], "of the 0.02 allowed a month, 0.02 are left"),
         ("[budget.realms.shop]\nhour = \"0.02\"", vec![], "of the 0.02 allowed an hour for realm \"shop\""),

@@ -21,7 +21,7 @@ async fn run_killed_while_the_service_works_is_paid_and_not_delivered() {
     })
     .await;
     assert_eq!(kept(&home)["state"], "sent");
-    assert!(stdout(&home.run(&["history"])).contains("  sent "));
+    assert!(stdout(&home.run(&["history"])).contains(" sent "));
 
     let reconciled = home.run(&["reconcile", "--rpc", &node.url()]);
     assert_ended(&reconciled, 0, "");
@@ -29,7 +29,8 @@ async fn run_killed_while_the_service_works_is_paid_and_not_delivered() {
     let evidence = kept(&home);
     assert_eq!([&evidence["state"], &evidence["money"]], ["paid", "paid"]);
     assert_eq!(evidence["chain"]["transaction"], hash.to_string());
-    let units = |name: &str| evidence["chain"][name].as_str().expect("units").parse::<u128>().expect("a number");
+    let units =
+        |name: &str| evidence["chain"][name].as_str().expect("units").parse::<u128>().expect("a number");
     let after = node.balance_of(PATH_USD, PAYER.address).await;
     assert_eq!(units("amount") + units("fee"), before - after);
 }

@@ -1,13 +1,12 @@
 //! A ledger that cannot be used: one clear error that names it, and no payment that is not written down.
 
-use std::io::Write as _;
-use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
+use serde_json::Value;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, Executor as _};
 
-use crate::support::{FAILED, Home, PROMPT, Shop, answer, assert_ended, challenge, read_request, stderr};
+use crate::support::{Home, PROMPT, Shop, assert_ended, challenge, failed, stderr, stdout};
 
 /// Runs SQL on the default ledger and keeps the connection.
 async fn sql(home: &Home, text: &'static str) -> SqliteConnection {
@@ -42,33 +41,17 @@ fn assert_unusable(home: &Home, arguments: &[&str], named: &str, says: &str) {
 }
 
 #[test]
-fn a_ledger_that_another_program_keeps_locked_stops_the_run() {
+fn a_ledger_that_another_program_keeps_locked_stops_the_signature_and_can_be_read() {
     let home = Home::new();
     assert_ended(&home.run(&["history"]), 0, "");
     let _lock = block_on(sql(&home, "BEGIN IMMEDIATE"));
-    let shop = Shop::open([]);
+    assert_ended(&home.run(&["history"]), 0, "no payments");
+    let shop = Shop::open([challenge(31337), failed()]);
     let output = home.buy(&shop, &[]);
-    let says = format!("the ledger {} is locked by another program; try again", home.ledger().display());
-    assert_ended(&output, 4, &says);
-}
-
-#[test]
-fn a_ledger_that_is_locked_when_the_price_is_known_stops_the_signature() {
-    let home = Home::new();
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("bound"));
-    let mut command = home.grok_mpp();
-    command.args(["run", "--base-url", &url, "--chain-id", "31337", PROMPT]).stderr(Stdio::piped());
-    let child = command.stdout(Stdio::null()).spawn().expect("starts");
-    let (stream, _) = listener.accept().expect("a connection");
-    assert_eq!(read_request(&stream).0, None);
-    let _lock = block_on(sql(&home, "BEGIN IMMEDIATE"));
-    (&stream).write_all(challenge(31337).as_bytes()).expect("written");
-    let output = child.wait_with_output().expect("ended");
     let says = format!("so nothing was signed: the ledger {} is locked", home.ledger().display());
     assert_ended(&output, 4, &says);
-    listener.set_nonblocking(true).expect("set");
-    assert!(listener.accept().is_err(), "nothing more was sent");
+    assert!(stderr(&output).starts_with("grok-mpp: nothing was paid: "), "{}", stderr(&output));
+    assert!(shop.credentials().is_empty());
 }
 
 #[test]
@@ -115,6 +98,27 @@ fn a_ledger_where_none_can_be_is_named() {
     assert_unusable(&home, &[], &named, "cannot be made: ");
 }
 
+#[test]
+fn budget_reads_no_more_than_a_hundred_open_payments() {
+    let home = Home::with_unknown();
+    let another = "UPDATE last SET id = id + 1; INSERT INTO payments SELECT * FROM last;";
+    let more = |count: usize| {
+        let text = "CREATE TEMP TABLE last AS SELECT * FROM payments ORDER BY id DESC LIMIT 1;".to_owned();
+        block_on(async { sql(&home, (text + &another.repeat(count)).leak()).await.close().await })
+            .expect("closed");
+    };
+    for (count, says) in
+        [(98, "not settled  99 payments, at most $2.574;"), (2, "not settled  100 or more payments;")]
+    {
+        more(count);
+        let output = home.run(&["budget"]);
+        assert_ended(&output, 0, "");
+        assert!(stdout(&output).contains(says), "{}", stdout(&output));
+    }
+    let open = &home.json(&["budget", "--json", "--chain-id", "31337"])["tokens"][0]["open"];
+    assert_eq!([&open["payments"], &open["or_more"]], [&Value::from(100), &Value::from(true)]);
+}
+
 /// As the disk fills up at one place after another, either nothing is sent, or what is sent is written down.
 #[test]
 #[cfg(unix)]
@@ -124,7 +128,7 @@ fn on_a_full_disk_nothing_is_sent_that_is_not_written_down() {
     for blocks in [0, 1, 8, 32, 64, 72, 80, 96, 104, 112, 128, 160, 512] {
         let home = Home::new();
         assert_ended(&home.run(&["history"]), 0, "");
-        let shop = Shop::open([challenge(31337), answer("502 Bad Gateway", FAILED)]);
+        let shop = Shop::open([challenge(31337), failed()]);
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
         let mut command = home.within(Command::new("sh"));
         command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_grok-mpp"), "run", "--base-url", &shop.url]);

@@ -4,6 +4,8 @@ mod commands;
 mod config;
 mod killed;
 mod ledger;
+mod node;
 mod outcome;
+mod reconcile;
 mod run;
 mod support;

@@ -1,18 +1,12 @@
 //! What became of the money: the exit code, what is said, and what the chain says when there is a node to ask.
 
-use std::process::Stdio;
-
+use e2e::{Anvil, PATH_USD, SPONSOR};
 use serde_json::Value;
 
-use crate::support::{
-    FAILED, Home, Knows, PROMPT, Shop, answer, assert_ended, challenge, node, stderr, stdout,
-};
+use crate::node::{Knows, node};
+use crate::support::{Home, PROMPT, Shop, answer, assert_ended, challenge, failed, stderr, stdout};
 
 const HTML: &str = "<html>no</html>";
-
-fn failed() -> String {
-    answer("502 Bad Gateway", FAILED)
-}
 
 fn html() -> String {
     answer("200 OK", HTML)
@@ -55,7 +49,19 @@ fn the_exit_code_says_what_became_of_the_money() {
         assert_ended(&output, code, says);
         assert_eq!(shop.credentials().len(), credentials, "{says}");
         assert_eq!(stdout(&output), paid_for);
+        let unpaid = stderr(&output).starts_with("grok-mpp: nothing was paid: ");
+        assert_eq!(unpaid, credentials == 0, "{}", stderr(&output));
     }
+}
+
+#[test]
+fn a_ledger_that_fails_says_first_that_nothing_was_paid() {
+    let home = Home::new();
+    let output = home.buy(&Shop::open([]), &["--ledger", home.file("").to_str().expect("UTF-8")]);
+    assert_ended(&output, 4, "");
+    assert!(stderr(&output).starts_with("grok-mpp: nothing was paid: the ledger "), "{}", stderr(&output));
+    let output = home.buy(&Shop::open([]), &["--rpc", "node.example", "--json"]);
+    assert!(!stderr(&output).contains("nothing was paid"), "usage: {}", stderr(&output));
 }
 
 #[test]
@@ -77,19 +83,7 @@ fn a_failure_in_json_says_where_the_money_is() {
 fn a_payment_is_on_stderr_before_it_is_sent() {
     let home = Home::new();
     let shop = Shop::open([challenge(31337), String::new()]);
-    let mut child = home
-        .grok_mpp()
-        .args(["run", "--base-url", &shop.url, "--chain-id", "31337", PROMPT])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
-    while shop.credentials().is_empty() {
-        assert!(child.try_wait().expect("a state").is_none(), "it waits for the answer");
-        std::thread::yield_now();
-    }
-    child.kill().expect("killed");
-    let output = child.wait_with_output().expect("ended");
+    let output = home.buy_and_kill(&shop);
     assert!(stderr(&output).starts_with("paying       #1, transaction 0x"), "{}", stderr(&output));
 }
 
@@ -107,6 +101,20 @@ fn an_unknown_outcome_is_waited_for_when_there_is_a_node() {
         (Knows::Happened, false, 6, "paid_undelivered", "fee          $0.000029"),
         (Knows::Absent, true, 4, "not_paid", "the payment did not happen: the service answered 502"),
         (Knows::Absent, false, 4, "not_paid", "outcome      not paid, and it can no longer be"),
+        (
+            Knows::Failed,
+            true,
+            4,
+            "not_paid",
+            "the payment failed on chain; its fee of $0.000029 is gone: the service answered 502",
+        ),
+        (
+            Knows::Failed,
+            false,
+            4,
+            "not_paid",
+            "outcome      failed on chain: the price was not paid, the fee is gone",
+        ),
     ];
     for (knows, by_flag, code, state, says) in cases {
         let home = Home::new();
@@ -120,6 +128,54 @@ fn an_unknown_outcome_is_waited_for_when_there_is_a_node() {
         assert!(stderr(&output).contains("for the chain to say what became of payment #1;"));
         assert_eq!(home.json(&["history", "--json"])[0]["state"], state);
     }
+}
+
+#[test]
+fn a_node_is_asked_once_what_an_answered_payment_took() {
+    let answered = || answer("200 OK", r#"{"output":[]}"#);
+    // What the node knows, the fee shown, what is left, and a note.
+    let cases = [
+        (Knows::Happened, "$0.000029", "$0.998971", ""),
+        (Knows::NotYet, "at most $0.025", "$0.974", ""),
+        (Knows::Failed, "$0.000029", "$0.999971", "outcome      failed on chain"),
+    ];
+    for (knows, fee, left, says) in cases {
+        let (home, url) = (Home::new(), node(31337, knows));
+        let shop = Shop::open([challenge(31337), answered()]);
+        let output = home.buy(&shop, &["--rpc", &url, "--max-per-day", "1"]);
+        assert_ended(&output, 0, says);
+        for line in [format!("fee          {fee}\n"), format!("left         {left} of $1.00 a day\n")] {
+            assert!(stderr(&output).contains(&line), "{line:?} is not in {}", stderr(&output));
+        }
+        assert!(!stderr(&output).contains("waiting"), "{}", stderr(&output));
+    }
+    // In JSON, and from the config file.
+    let home = Home::new();
+    home.configure(&format!("rpc = {:?}", node(31337, Knows::Happened)));
+    let output = home.buy(&Shop::open([challenge(31337), answered()]), &["--json"]);
+    let object: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!([&object["payment"]["state"], &object["payment"]["chain"]["fee"]], ["delivered", "29"]);
+    // A node that fails takes nothing away.
+    let shop = Shop::open([challenge(31337), answered()]);
+    let output = home.buy(&shop, &["--rpc", "http://127.0.0.1:1"]);
+    assert_ended(&output, 0, "no word from the chain: the node did not answer");
+    assert!(stderr(&output).contains("fee          at most $0.025"), "{}", stderr(&output));
+}
+
+#[tokio::test]
+async fn a_run_on_a_real_node_shows_the_fee_that_the_chain_took() {
+    let (home, node) = (Home::new(), Anvil::shared().await);
+    node.fund(SPONSOR.address, 1_000_000).await;
+    let before = node.balance_of(PATH_USD, SPONSOR.address).await;
+    let mut command = home.grok_mpp();
+    command.args(["run", "--sandbox", "--rpc", &node.url(), "--json", PROMPT]);
+    let output = command.env("GROK_MPP_PRIVATE_KEY", SPONSOR.key).output().expect("starts");
+    assert_ended(&output, 0, "");
+    let object: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    let chain = &object["payment"]["chain"];
+    let units = |name: &str| chain[name].as_str().expect("settled").parse::<u128>().expect("a number");
+    let after = node.balance_of(PATH_USD, SPONSOR.address).await;
+    assert_eq!(units("amount") + units("fee"), before - after);
 }
 
 #[test]

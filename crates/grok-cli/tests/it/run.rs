@@ -92,7 +92,7 @@ fn a_price_above_the_cap_ends_with_3() {
 fn wrong_usage_ends_with_2_and_says_what_to_do() {
     let home = Home::new();
     let gone = "/nonexistent/prompt";
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 13] = [
         (&["run", "--sandbox", "--chain-id", "4217", PROMPT], "--chain-id means nothing with --sandbox"),
         (&["run", "--sandbox", "--timeout", "18446744073709551615", PROMPT], "from 1 to 86400"),
         (&["run", "--sandbox", "--timeout", "0", PROMPT], "from 1 to 86400"),
@@ -101,6 +101,8 @@ fn wrong_usage_ends_with_2_and_says_what_to_do() {
         (&["run", "--sandbox", "--model", "grok-3", PROMPT], "grok-4 family"),
         (&["run", "--sandbox", "--max-tokens", "0", PROMPT], "max_tokens is 0"),
         (&["run", "--sandbox", "--max-cost=-1", PROMPT], "must be dollars such as 0.50"),
+        (&["run", "--sandbox", "--max-cost", "-0.5", PROMPT], "must be dollars such as 0.50"),
+        (&["budget", "--max-per-day", "-1"], "must be dollars such as 0.50"),
         (&["run", "--sandbox", "-f", gone], gone),
         (&["run", PROMPT], "no wallet: give --key-file FILE or set GROK_MPP_PRIVATE_KEY"),
         (&["quote", "--base-url", "http://grok.example", PROMPT], "must be https"),

@@ -1,16 +1,15 @@
-//! A home of its own for every test, and those the command talks to: a shop and a node that do what they are told.
+//! A home of its own for every test, and a shop that does what it is told.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use mpp_core::payee::Offer;
-use mpp_core::tempo::{LocalSigner, PATH_USD, Payload};
+use mpp_core::tempo::{PATH_USD, Payload};
 use mpp_core::{Amount, Challenge, ChargeRequest, Credential};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A public throw-away key.
 pub(crate) const KEY: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";
@@ -22,6 +21,14 @@ pub(crate) struct Home(tempfile::TempDir);
 impl Home {
     pub(crate) fn new() -> Self {
         Home(tempfile::tempdir().expect("a folder"))
+    }
+
+    /// With one payment whose outcome is unknown.
+    pub(crate) fn with_unknown() -> Self {
+        let home = Home::new();
+        let shop = Shop::open([challenge(31337), failed()]);
+        assert_ended(&home.buy(&shop, &[]), 5, "");
+        home
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
@@ -70,6 +77,23 @@ impl Home {
         self.grok_mpp().args(call).args(arguments).output().expect("the command starts")
     }
 
+    /// `run` at a shop that never answers, killed once its credential is there.
+    pub(crate) fn buy_and_kill(&self, shop: &Shop) -> Output {
+        let mut child = self
+            .grok_mpp()
+            .args(["run", "--base-url", &shop.url, "--chain-id", "31337", PROMPT])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command starts");
+        while shop.credentials().is_empty() {
+            assert!(child.try_wait().expect("a state").is_none(), "it waits for the answer");
+            std::thread::yield_now();
+        }
+        child.kill().expect("killed");
+        child.wait_with_output().expect("ended")
+    }
+
     /// What a command that succeeds prints as JSON.
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let output = self.run(arguments);
@@ -114,6 +138,11 @@ pub(crate) fn challenge_by(realm: &str, chain_id: u64) -> String {
     };
     let challenge = Challenge::issue(b"secret", &offer).expect("a challenge").encode();
     answer(&format!("402 Payment Required\r\nWWW-Authenticate: {challenge}"), "")
+}
+
+/// An answer to a paid call that says nothing of the money.
+pub(crate) fn failed() -> String {
+    answer("502 Bad Gateway", FAILED)
 }
 
 pub(crate) const FAILED: &str = r#"{"success":false,"error":"upstream","message":"it broke"}"#;
@@ -181,56 +210,4 @@ pub(crate) fn signed_transaction(credential: &str) -> String {
     let credential = Credential::parse(credential.as_bytes()).expect("a credential");
     let Payload::Transaction(raw) = credential.payload() else { panic!("no transaction: {credential:?}") };
     raw.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// What a node knows of every transaction it is asked about.
-#[derive(Clone, Copy)]
-pub(crate) enum Knows {
-    /// It happened, and took 1,000 base units and 29 in fees.
-    Happened,
-    /// It did not, and its time is over.
-    Absent,
-}
-
-/// A node of a chain; its URL.
-pub(crate) fn node(chain_id: u64, knows: Knows) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("bound"));
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let stream = stream.expect("a connection");
-            let call: Value = serde_json::from_slice(&read_request(&stream).1).expect("JSON");
-            let result = result(&call, chain_id, knows);
-            let body = json!({ "jsonrpc": "2.0", "id": call.get("id"), "result": result }).to_string();
-            let _ = (&stream).write_all(answer("200 OK", &body).as_bytes());
-        }
-    });
-    url
-}
-
-fn result(call: &Value, chain_id: u64, knows: Knows) -> Value {
-    let tomorrow = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() + 86_400;
-    match (call.get("method").and_then(Value::as_str).expect("a method"), knows) {
-        ("eth_chainId", _) => json!(format!("{chain_id:#x}")),
-        ("eth_getBlockByNumber", _) => json!({ "number": "0x0", "timestamp": format!("{tomorrow:#x}") }),
-        ("eth_getTransactionReceipt", Knows::Happened) => {
-            let payer = LocalSigner::from_hex(KEY).expect("a key").address().into_word();
-            let transfer = |to: &str, amount: &str| {
-                json!({
-                    "address": PATH_USD,
-                    "topics": ["0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef", payer, to],
-                    "data": amount,
-                })
-            };
-            json!({
-                "transactionHash": call.pointer("/params/0"),
-                "status": "0x1",
-                "logs": [
-                    transfer("0x742d35cc6634c0532925a3b844bc9e7595f8fe00", "0x3e8"),
-                    transfer("0xfeec000000000000000000000000000000000000", "0x1d"),
-                ],
-            })
-        }
-        _ => Value::Null,
-    }
 }

@@ -2,6 +2,7 @@
 //! (balance, fee ceiling, one use of a hash) and trusts mpp-gate for the rest (signature, chain, window, calls).
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use alloy_primitives::{Address, B256, U256, address};
@@ -10,9 +11,9 @@ use mpp_core::payee::ProblemType;
 use mpp_core::tempo::FeePayment;
 use mpp_gate::settle::{Payment, Settle, SettleError, SettleFuture};
 
-/// Balances by token and owner, and the hashes of what moved them.
+/// Balances by token and owner, and the hashes of what moved them: a chain to try a gateway on. It prints as nothing.
 #[derive(Default)]
-pub(super) struct Ledger {
+pub struct Ledger {
     state: Mutex<State>,
 }
 
@@ -25,20 +26,27 @@ struct State {
 
 impl Ledger {
     /// Not a chain's of anybody's money, so that what is signed for it is worth nothing elsewhere.
-    pub(super) const CHAIN_ID: u64 = 31337;
+    pub const CHAIN_ID: u64 = 31337;
 
     /// What `owner` has of `token`, in base units.
-    pub(super) fn balance(&self, token: Address, owner: Address) -> Amount {
+    #[must_use]
+    pub fn balance(&self, token: Address, owner: Address) -> Amount {
         self.state().balance(token, owner)
     }
 
     /// Makes money out of nothing.
-    pub(super) fn fund(&self, token: Address, owner: Address, amount: Amount) {
+    pub fn fund(&self, token: Address, owner: Address, amount: Amount) {
         self.state().credit(token, owner, amount);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Ledger").finish_non_exhaustive()
     }
 }
 

@@ -17,20 +17,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use alloy_primitives::{Address, address};
-use axum::Router;
 use axum::http::{StatusCode, Uri};
 use mpp_core::{Amount, tempo};
 use mpp_gate::settle::Settle;
 use mpp_gate::{NoRandomness, Payee, RpcError, RpcSettlement};
-use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
-use self::ledger::Ledger;
 use crate::answer::Refusal;
-use crate::routes::{self, Upstream};
+use crate::catalog::Route;
+use crate::gateway::Gateway;
+use crate::price::Prices;
+use crate::request::Order;
+use crate::upstream::{AnswerFuture, Upstream};
 
+pub use ledger::Ledger;
 pub use prompt::{PromptError, program};
 pub use runner::{Ending, Limits, Output, Python, Run, RunError};
 pub use upstream::{UpstreamError, code_execution};
@@ -66,14 +68,14 @@ impl Sandbox {
         let python = options.python.unwrap_or_else(|| "python3".into());
         let runner = Runner::new(Python::find(python).await?);
         let payee = Payee { realm: REALM.to_owned(), currency: tempo::PATH_USD, recipient: RECIPIENT };
-        let (router, chain_id, ledger) = match &options.rpc {
+        let (gateway, chain_id, ledger) = match &options.rpc {
             None => {
                 let ledger = Arc::new(Ledger::default());
                 for (owner, amount) in options.fund {
                     ledger.fund(tempo::PATH_USD, owner, amount);
                 }
-                let router = routes::router(payee, Arc::clone(&ledger), runner)?;
-                (router, ledger.chain_id(), Some(ledger))
+                let gateway = Gateway::new(payee, Arc::clone(&ledger), runner, Prices::default())?;
+                (gateway, ledger.chain_id(), Some(ledger))
             }
             Some(url) if !is_loopback(url) => return Err(SandboxError::NotLoopback),
             Some(url) => {
@@ -83,15 +85,15 @@ impl Sandbox {
                 if [tempo::MAINNET, tempo::MODERATO].contains(&chain_id) {
                     return Err(SandboxError::RealMoney { chain_id });
                 }
-                (routes::router(payee, node, runner)?, chain_id, None)
+                (Gateway::new(payee, node, runner, Prices::default())?, chain_id, None)
             }
         };
-        Sandbox::serve(options.port, router, chain_id, ledger).await
+        Sandbox::serve(options.port, gateway, chain_id, ledger).await
     }
 
     async fn serve(
         port: u16,
-        router: Router,
+        gateway: Gateway,
         chain_id: u64,
         ledger: Option<Arc<Ledger>>,
     ) -> Result<Self, SandboxError> {
@@ -100,8 +102,7 @@ impl Sandbox {
         let base_url = format!("http://{}", listener.local_addr().map_err(taken)?);
         let (stop, stopped) = oneshot::channel();
         // The sender's end, by a word or by being dropped, is the server's.
-        let server = axum::serve(listener, router).with_graceful_shutdown(async { drop(stopped.await) });
-        let server = tokio::spawn(async move { server.await });
+        let server = tokio::spawn(gateway.serve(listener, async { drop(stopped.await) }));
         Ok(Sandbox { base_url, chain_id, ledger, stop, server })
     }
 
@@ -168,22 +169,36 @@ impl Runner {
 }
 
 impl Upstream for Runner {
-    fn check(&self, body: &Value) -> Result<(), Refusal> {
-        program(body).map(drop).map_err(no_program)
+    fn offers(&self, route: Route) -> Result<(), Refusal> {
+        if route == Route::CodeExecution {
+            return Ok(());
+        }
+        let message = format!(
+            "this is a sandbox without a language model; it has no {}, only {}",
+            route.title(),
+            Route::CodeExecution.path()
+        );
+        Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "no_model", message))
     }
 
-    async fn answer(&self, body: &Value) -> Result<Value, Refusal> {
-        // The only error is a closed semaphore, and nobody closes this one.
-        let _place = self.places.acquire().await.ok();
-        code_execution(&self.python, body, &self.limits).await.map_err(|error| match error {
-            UpstreamError::Prompt(error) => no_program(error),
-            UpstreamError::Run(error) => {
-                let message = match std::error::Error::source(&error) {
-                    Some(cause) => format!("{error}: {cause}"),
-                    None => error.to_string(),
-                };
-                Refusal::new(StatusCode::BAD_GATEWAY, "upstream_failed", message)
-            }
+    fn check(&self, order: &Order) -> Result<(), Refusal> {
+        program(order.body()).map(drop).map_err(no_program)
+    }
+
+    fn answer<'a>(&'a self, order: &'a Order) -> AnswerFuture<'a> {
+        Box::pin(async {
+            // The only error is a closed semaphore, and nobody closes this one.
+            let _place = self.places.acquire().await.ok();
+            code_execution(&self.python, order.body(), &self.limits).await.map_err(|error| match error {
+                UpstreamError::Prompt(error) => no_program(error),
+                UpstreamError::Run(error) => {
+                    let message = match std::error::Error::source(&error) {
+                        Some(cause) => format!("{error}: {cause}"),
+                        None => error.to_string(),
+                    };
+                    Refusal::new(StatusCode::BAD_GATEWAY, "upstream_failed", message)
+                }
+            })
         })
     }
 }

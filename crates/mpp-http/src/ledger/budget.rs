@@ -103,7 +103,8 @@ impl Budget {
         self.and(Scope::All, window, amount)
     }
 
-    /// Limits the payments of one realm.
+    /// Limits the payments of one realm. A realm is what a server calls itself: this holds against a server only together
+    /// with [`Policy::realms`](mpp_core::Policy::realms).
     #[must_use]
     pub fn realm(self, realm: impl Into<String>, window: Window, amount: Amount) -> Self {
         self.and(Scope::Realm(realm.into()), window, amount)
@@ -179,7 +180,7 @@ impl Limit {
 
 /// A payment that a budget does not allow. Nothing was signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("could take {asked} dollars; of the {} allowed {limit}, {} are left", limit.amount, self.left())]
+#[error("could take {asked} dollars{}; of the {} allowed {limit}, {} are left", self.fee(), limit.amount, self.left())]
 pub struct OverBudget {
     /// The limit it would break.
     pub limit: Limit,
@@ -190,6 +191,10 @@ pub struct OverBudget {
 }
 
 impl OverBudget {
+    fn fee(&self) -> &'static str {
+        if let Scope::Recipient(_) = self.limit.scope { "" } else { ", fee included" }
+    }
+
     fn left(&self) -> Amount {
         self.limit.amount.checked_sub(self.spent).unwrap_or(Amount::ZERO)
     }

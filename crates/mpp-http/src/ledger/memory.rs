@@ -1,7 +1,7 @@
 //! A ledger that lasts as long as its process.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use mpp_core::Amount;
 
@@ -29,6 +29,12 @@ impl MemoryLedger {
     #[must_use]
     pub fn new() -> Self {
         MemoryLedger::default()
+    }
+
+    /// The one that clients use which are given none: budgets per process are the process's.
+    pub(crate) fn shared() -> Arc<MemoryLedger> {
+        static SHARED: OnceLock<Arc<MemoryLedger>> = OnceLock::new();
+        Arc::clone(SHARED.get_or_init(Arc::default))
     }
 
     /// No code of others runs while it is held, so a panic leaves nothing half done.
@@ -96,6 +102,10 @@ impl Books {
         for (index, (scope, after)) in budget::shares(new).into_iter().enumerate() {
             let before = before.as_ref().and_then(|shares| shares.get(index));
             let before = before.map_or(Amount::ZERO, |(_, amount)| *amount);
+            // Whoever pays nothing can name any number of realms.
+            if before == after {
+                continue;
+            }
             for span in Span::ALL {
                 let slots = self.totals.entry((new.currency(), scope.clone(), span)).or_default();
                 let total = slots.entry(span.slot(new)).or_default();

@@ -2,7 +2,7 @@
 //!
 //! Every payment is a record. It is reserved before it is signed, in one step with the check of every limit; marked as
 //! sent, signature and all, before the credential leaves; and moved on by what comes back. What is still open, because
-//! an answer was lost or a process was killed, [`reconcile`] asks the chain about.
+//! an answer was lost or a process was killed, [`reconcile`](crate::reconcile) asks the chain about.
 //!
 //! [`MemoryLedger`] is what a [`Client`](crate::Client) has when it is given no other.
 #![cfg_attr(feature = "sqlite", doc = "[`SqlLedger::sqlite`] keeps a file that several processes can share.")]
@@ -10,6 +10,8 @@
 
 mod budget;
 mod memory;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod place;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod row;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -21,8 +23,8 @@ use std::sync::{Arc, OnceLock};
 
 use mpp_core::Amount;
 
-pub use crate::payment::{Answer, Settled, Signed, State, Step};
-pub use crate::reconcile::{Open, ReconcileError, Reconciled, reconcile, watch};
+pub use crate::payment::State;
+pub use crate::step::{Answer, Settled, Signed, Step};
 pub use budget::{Budget, Currency, Limit, OverBudget, Scope, Slots, Standing, Window};
 pub use memory::MemoryLedger;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -33,14 +35,23 @@ use crate::payment::Payment;
 /// An answer to come from a ledger.
 pub type LedgerFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, LedgerError>> + Send + 'a>>;
 
-/// A journal of payments that knows what was spent. The stores here are the three there are; others can stand in front
-/// of one.
+/// A journal of payments that knows what was spent. Code of yours can stand in front of one of the stores here, as their
+/// methods are all there is to it; a new store has to be written in this crate.
+///
+/// Every method fails when the store does.
 pub trait Ledger: Send + Sync {
     /// Writes a payment down as reserved and gives it its number, if it fits every limit of `budget`. Nothing can come
     /// between the check and the writing.
+    ///
+    /// # Errors
+    /// [`LedgerError::OverBudget`] if it does not fit, and [`LedgerError::Clock`].
     fn reserve<'a>(&'a self, payment: Payment, budget: &'a Budget) -> LedgerFuture<'a, Payment>;
 
     /// Moves a payment on, at `now` in Unix seconds, and counts what it counts from then on.
+    ///
+    /// # Errors
+    /// [`LedgerError::Closed`] for a payment that is to be sent and was sent or given up before, and
+    /// [`LedgerError::Missing`].
     fn advance(&self, id: u64, step: Step, now: u64) -> LedgerFuture<'_, Payment>;
 
     /// A payment by its number.

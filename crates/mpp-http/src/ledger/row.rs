@@ -63,7 +63,7 @@ pub(super) fn bind<'q>(query: AnyQuery<'q>, payment: &Payment) -> Result<AnyQuer
         .bind(payment.challenge.encode())
         .bind(quote.challenge_id.clone())
         .bind(quote.realm.clone())
-        .bind(signed_64(quote.chain_id))
+        .bind(quote.chain_id.cast_signed())
         .bind(quote.token.to_string())
         .bind(integer(quote.amount)?)
         .bind(recipients.collect::<Vec<_>>().join(", "))
@@ -94,7 +94,8 @@ pub(super) fn read(row: &AnyRow) -> Result<Payment, sqlx::Error> {
     let challenge: String = row.try_get("challenge")?;
     let challenge = Challenge::parse_all([challenge]).into_iter().flatten().next();
     let challenge = challenge.ok_or_else(|| wrong("challenge"))?;
-    let quote = Quote::read(&challenge, unsigned(row, "chain_id")?, amount(row, "fee_ceiling")?);
+    let quote =
+        Quote::read(&challenge, column::<i64>(row, "chain_id")?.cast_unsigned(), amount(row, "fee_ceiling")?);
     let signed = match optional_unsigned(row, "sent_at")? {
         None => None,
         Some(at) => Some(Signed {
@@ -148,7 +149,7 @@ pub(super) fn integer(amount: Amount) -> Result<i64, LedgerError> {
     i64::try_from(amount.base_units()).map_err(|_| LedgerError::Amount(amount))
 }
 
-/// A number that is never large: of a chain, a payment, a process, a second.
+/// A number that is never large: of a payment, a process, a second.
 pub(super) fn signed_64(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -175,7 +176,7 @@ fn parsed<T: FromStr>(row: &AnyRow, name: &'static str) -> Result<Option<T>, sql
     text.map(|text| text.parse().map_err(|_| wrong(name))).transpose()
 }
 
-fn wrong(column: &'static str) -> sqlx::Error {
+pub(super) fn wrong(column: &'static str) -> sqlx::Error {
     let source = "is not what a payment has there".into();
     sqlx::Error::ColumnDecode { index: column.to_owned(), source }
 }

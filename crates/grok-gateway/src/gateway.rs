@@ -1,0 +1,172 @@
+//! What is served where: the gate in front of each paid route, documents for nothing, and structured errors everywhere
+//! else. A request on a paid route is parsed twice, for its price and for its answer: nothing is kept of it while it is
+//! paid for.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
+use axum::routing::{get, post};
+use mpp_gate::settle::Settle;
+use mpp_gate::{Cost, Gate, NoRandomness, Payee};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::answer::{Answer, Refusal};
+use crate::catalog::Route;
+use crate::discovery::{llms, openapi};
+use crate::price::Prices;
+use crate::request::Order;
+use crate::upstream::Upstream;
+
+/// A gateway that can be served: every [`Route`] for money, `/openapi.json`, `/llms.txt` and `/health` for nothing.
+pub struct Gateway {
+    router: Router,
+}
+
+impl Gateway {
+    /// A gateway at which `payee` is paid what `prices` say, by payments that `settle` makes happen, for what
+    /// `upstream` answers.
+    ///
+    /// # Errors
+    /// When the operating system has no random numbers for the gate's secret.
+    pub fn new(
+        payee: Payee,
+        settle: impl Settle + 'static,
+        upstream: impl Upstream + 'static,
+        prices: Prices,
+    ) -> Result<Self, NoRandomness> {
+        let offered: Vec<Route> =
+            Route::ALL.into_iter().filter(|route| upstream.offers(*route).is_ok()).collect();
+        let openapi: Bytes = openapi::document(&offered, &payee, &prices).to_string().into();
+        let llms: Bytes = llms::text(&offered, &payee, &prices).into();
+        let shop = Arc::new(Shop { upstream, prices });
+
+        let pricer = Arc::clone(&shop);
+        let gate = Gate::new(payee, settle, move |request: &Parts, body: &Bytes| {
+            pricer.cost(request.uri.path(), body)
+        })?;
+        let mut router = Router::new()
+            .route("/openapi.json", get(document("application/json", openapi)).fallback(wrong_method))
+            .route("/llms.txt", get(document("text/plain; charset=utf-8", llms)).fallback(wrong_method))
+            .route("/health", get(health).fallback(wrong_method))
+            .fallback(not_found);
+        for route in Route::ALL {
+            let shop = Arc::clone(&shop);
+            let answer = move |body: Bytes| {
+                let shop = Arc::clone(&shop);
+                async move { shop.answer(route, &body).await }
+            };
+            let gate = gate.clone().body_limit(route.body_limit());
+            router = router.route(route.path(), post(answer).route_layer(gate).fallback(wrong_method));
+        }
+        // The gate has a limit of its own on each route, and nothing else reads a body.
+        Ok(Gateway { router: router.layer(DefaultBodyLimit::disable()) })
+    }
+
+    /// Serves on `listener` until `stop` is done, and then finishes what was begun.
+    ///
+    /// # Errors
+    /// When the listener breaks.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        axum::serve(listener, self.router).with_graceful_shutdown(stop).await
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Gateway").finish_non_exhaustive()
+    }
+}
+
+/// What is sold, and for how much.
+struct Shop<U> {
+    upstream: U,
+    prices: Prices,
+}
+
+impl<U: Upstream> Shop<U> {
+    fn order(&self, route: Route, body: &[u8]) -> Result<Order, Refusal> {
+        self.upstream.offers(route)?;
+        let order = Order::parse(route, body, &self.prices)?;
+        self.upstream.check(&order)?;
+        Ok(order)
+    }
+
+    fn cost(&self, path: &str, body: &[u8]) -> Cost {
+        // The gate stands in front of paid routes only.
+        let Some(route) = Route::of(path) else { return Cost::Free };
+        match self.order(route, body) {
+            Ok(order) => {
+                Cost::Charge { amount: order.price(), description: Some(format!("Grok: {}", route.title())) }
+            }
+            Err(refusal) => Cost::Refused(Box::new(refusal.encode())),
+        }
+    }
+
+    async fn answer(&self, route: Route, body: &[u8]) -> Result<Answer, Refusal> {
+        let order = self.order(route, body)?;
+        match self.upstream.answer(&order).await {
+            Ok(data) => {
+                record(&order, &data);
+                Ok(Answer(data))
+            }
+            Err(refusal) => {
+                let (status, code) = (refusal.status().as_u16(), refusal.code());
+                tracing::warn!(route = route.path(), status, code, "the upstream has no answer");
+                Err(refusal)
+            }
+        }
+    }
+}
+
+/// Logs what was taken beside what the upstream takes, both in base units. Nothing of request or answer is logged but
+/// the model's name.
+fn record(order: &Order, data: &Value) {
+    let ticks = data.pointer("/usage/cost_in_usd_ticks").and_then(Value::as_u64);
+    let model = order.body().get("model").and_then(Value::as_str).unwrap_or_default();
+    tracing::info!(
+        route = order.route().path(),
+        model,
+        price = %order.price().base_units(),
+        cost_in_usd_ticks = ticks,
+        cost = ticks.map(|ticks| ticks.div_ceil(TICKS_A_BASE_UNIT)),
+        "sold"
+    );
+}
+
+/// Something that stays as it is while the gateway runs; clients may keep it for five minutes.
+fn document(
+    kind: &'static str,
+    text: Bytes,
+) -> impl Fn() -> std::future::Ready<([(axum::http::HeaderName, &'static str); 2], Bytes)> + Clone {
+    move || std::future::ready(([(CONTENT_TYPE, kind), (CACHE_CONTROL, "max-age=300")], text.clone()))
+}
+
+async fn health() -> Answer {
+    Answer(json!({"status": "ok"}))
+}
+
+async fn wrong_method(method: Method) -> Refusal {
+    let message = format!("{method} is not served here; see the Allow field");
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+}
+
+async fn not_found() -> Refusal {
+    let message = "there is nothing here; GET /openapi.json lists what there is";
+    Refusal::new(StatusCode::NOT_FOUND, "not_found", message)
+}
+
+/// A dollar is 10¹⁰ of xAI's ticks and 10⁶ base units.
+const TICKS_A_BASE_UNIT: u64 = 10_000;
