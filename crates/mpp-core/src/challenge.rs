@@ -257,8 +257,8 @@ fn check_header(value: &str) -> Result<(), &'static str> {
     if known { Ok(()) } else { Err("names neither Authorization nor Payment-Authorization") }
 }
 
-/// The inside of a quoted-string in ASCII: quotes and backslashes escaped, a tab as it is, all else as `\uXXXX`. At most three times as
-/// long as the value.
+/// The inside of a quoted-string in ASCII: quotes and backslashes escaped, a tab as it is, all else as `\uXXXX`. At most
+/// three times as long as the value.
 fn escape(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
     for unit in value.chars() {
