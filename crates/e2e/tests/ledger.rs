@@ -8,7 +8,7 @@ use e2e::{CHAIN_ID, PATH_USD, RECIPIENT, SPLIT_RECIPIENT};
 use mpp_core::Amount;
 use mpp_core::tempo::{Address, USDC_E};
 use mpp_http::ledger::{
-    Answer, Budget, Currency, Ledger, LedgerError, OverBudget, Settled, State, Step, Window,
+    Answer, Budget, Currency, Ledger, LedgerError, OverBudget, Settled, SqlLedger, State, Step, Window,
 };
 use mpp_http::{Money, Payment};
 
@@ -176,6 +176,10 @@ async fn unknown_counts_until_the_chain_speaks(store: &dyn Ledger) {
             assert_eq!(standing(store, window, NOW).await, total, "{window:?} after {kept:?}");
         }
     }
+    // The chain does not change its mind.
+    let kept = store.advance(3, Step::Settled(landed(0, 0)), NOW).await.unwrap();
+    assert_eq!((kept.money(), kept.counted()), (Money::Paid, units(10_029)));
+    assert_eq!(standing(store, Window::Day, NOW).await, total);
 }
 
 async fn payment_given_up_is_never_sent(store: &dyn Ledger) {
@@ -299,6 +303,41 @@ async fn agrees_with_the_ledger_in_memory(store: &dyn Ledger) {
         store.payments(None, 1000, true).await.unwrap(),
         memory.payments(None, 1000, true).await.unwrap()
     );
+}
+
+#[tokio::test]
+async fn process_has_its_own_budget_per_process_and_shares_all_others() {
+    const NAME: &str = "process_has_its_own_budget_per_process_and_shares_all_others";
+    let buy = async |path: &std::ffi::OsStr| {
+        let store = SqlLedger::sqlite(path).await.unwrap();
+        store.reserve(Terms::cent(NOW).attempt().payment, &Budget::new()).await.unwrap();
+        (standing(&store, Window::Process, NOW).await, standing(&store, Window::Day, NOW).await)
+    };
+    if let Some(path) = std::env::var_os("SHARED_LEDGER") {
+        return assert_eq!(buy(&path).await, (COUNTED, 2 * COUNTED));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.sqlite");
+    assert_eq!(buy(path.as_os_str()).await, (COUNTED, COUNTED));
+    let mut other = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = other.args(["--exact", NAME]).env("SHARED_LEDGER", &path).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[tokio::test]
+async fn memory_forgets_what_is_done_with_and_nothing_else() {
+    let memory = mpp_http::ledger::MemoryLedger::new();
+    let (payment, _) = Terms::cent(NOW).approved();
+    for id in 1..=10_002 {
+        memory.reserve(payment.clone(), &Budget::new()).await.unwrap();
+        if id > 1 {
+            memory.advance(id, Step::GivenUp, NOW).await.unwrap();
+        }
+    }
+    assert!(memory.payment(1).await.unwrap().is_some(), "it is open");
+    assert_eq!(memory.payment(2).await.unwrap(), None);
+    assert_eq!(memory.payments(None, 20_000, false).await.unwrap().len(), 10_000);
+    assert_eq!(standing(&memory, Window::Day, NOW).await, COUNTED);
 }
 
 /// What counts in a window, in base units.
