@@ -185,16 +185,19 @@ impl Rpc {
 
     /// Whether the node still has the receipts of a payment's time. What a node has forgotten it reports as absent.
     async fn check_memory(&self, end: u64, head: Block) -> Result<(), RpcError> {
-        let (block, _) = self.around(end.saturating_sub(WINDOW), head).await?;
-        let first = json!([hex(block), hex(0)]);
-        let known = self.call("eth_getTransactionByBlockNumberAndIndex", first).await?;
-        if known.is_null() {
-            // An empty block.
-            return Ok(());
+        let (first, _) = self.around(end.saturating_sub(WINDOW), head).await?;
+        for block in first..=head.number.min(first.saturating_add(PROBES)) {
+            let place = json!([hex(block), hex(0)]);
+            let known = self.call("eth_getTransactionByBlockNumberAndIndex", place).await?;
+            if known.is_null() {
+                // An empty block proves nothing.
+                continue;
+            }
+            let hash = word(&known, "hash")?;
+            let receipt = self.call("eth_getTransactionReceipt", json!([hash])).await?;
+            return if receipt.is_null() { Err(RpcError::Forgotten) } else { Ok(()) };
         }
-        let hash = word(&known, "hash")?;
-        let receipt = self.call("eth_getTransactionReceipt", json!([hash])).await?;
-        if receipt.is_null() { Err(RpcError::Forgotten) } else { Ok(()) }
+        Ok(())
     }
 
     async fn call(&self, method: &str, params: Value) -> Result<Value, RpcError> {
@@ -316,6 +319,8 @@ const FEE_COLLECTOR: Address =
 /// How long before the end of its validity a payment may have happened, in seconds: the 30 that the chain allows
 /// (TIP-1009), and a minute for good measure.
 const WINDOW: u64 = 90;
+/// How many empty blocks are passed over in search of one whose receipts can be asked for.
+const PROBES: u64 = 8;
 /// How many blocks a search for a time may be off; a minute's worth. Nodes look through a thousand or more at once.
 const NEAR: u64 = 128;
 /// Longest wait for an answer.
