@@ -172,7 +172,7 @@ async fn node_that_forgot_the_payment_s_time_does_not_make_it_unpaid() {
     for (kept, dead) in [(Value::Null, false), (json!({}), true)] {
         let node = node_that(move |asked, params| match asked {
             // Every other block is empty.
-            "eth_getTransactionByBlockNumberAndIndex" if number(&params[0]) % 2 == 0 => None,
+            "eth_getTransactionByBlockNumberAndIndex" if number(&params[0]).is_multiple_of(2) => None,
             "eth_getTransactionByBlockNumberAndIndex" => Some(json!({ "hash": B256::repeat_byte(7) })),
             "eth_getTransactionReceipt" if params[0] == json!(B256::repeat_byte(7)) => Some(kept.clone()),
             _ => None,
