@@ -148,8 +148,10 @@ fn broke_off(error: &reqwest::Error) -> bool {
     use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     let mut cause = error.source();
     while let Some(error) = cause {
-        let incomplete =
-            error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message);
+        // Canceled is what hyper calls a connection that was gone before it could take the request.
+        let incomplete = error
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(|error| error.is_incomplete_message() || error.is_canceled());
         let cut = error.downcast_ref::<std::io::Error>().is_some_and(|error| {
             [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof].contains(&error.kind())
         });
