@@ -62,14 +62,8 @@ impl Books {
     /// What is left of the limits that a payment counts against; of those on a single payment there is nothing to say.
     pub(crate) async fn left(&self, payment: &Payment) -> Result<Vec<Standing>, LedgerError> {
         let mut standing = self.budget.standing(&*self.ledger, payment.currency(), now()).await?;
-        standing.retain(|standing| {
-            let applies = match &standing.limit.scope {
-                Scope::All => true,
-                Scope::Realm(realm) => *realm == payment.quote().realm,
-                Scope::Recipient(to) => payment.quote().transfers.iter().any(|share| share.to == *to),
-            };
-            applies && standing.limit.window != Window::Call
-        });
+        standing
+            .retain(|standing| standing.limit.scope.covers(payment) && standing.limit.window != Window::Call);
         Ok(standing)
     }
 }
@@ -86,11 +80,7 @@ fn budget(mut limits: Vec<Limit>, args: &LimitArgs) -> Budget {
         limits.retain(|limit| limit.scope != Scope::All || limit.window != window);
         limits.push(Limit { scope: Scope::All, window, amount });
     }
-    limits.into_iter().fold(Budget::new(), |budget, Limit { scope, window, amount }| match scope {
-        Scope::All => budget.per(window, amount),
-        Scope::Realm(realm) => budget.realm(realm, window, amount),
-        Scope::Recipient(to) => budget.recipient(to, window, amount),
-    })
+    limits.into_iter().collect()
 }
 
 #[cfg(feature = "postgres")]

@@ -1,16 +1,16 @@
-//! What a run or a quote came to: for people, answer on standard output and the rest on standard error; for programs, one JSON object
-//! on standard output. What comes from a service is made fit for a terminal before it gets there.
+//! What a run or a quote came to: for people, answer on standard output and the rest on standard error; for programs, one
+//! JSON object on standard output. What comes from a service is made fit for a terminal before it gets there.
 
 use std::io::{self, Write};
 
 use grok_mpp::{Answer, Execution};
-use mpp_core::{Quote, printable};
+use mpp_core::printable;
 use mpp_http::ledger::Standing;
 use mpp_http::{Money, Payment, Quoted};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::output::{base_units, instant, note, print_json, print_text};
+use crate::output::{instant, note, print_json, print_text};
 use crate::payment::{paid, standing};
 
 /// An answer as one JSON object.
@@ -68,9 +68,7 @@ pub(crate) fn notes(answer: &Answer, payment: Option<&Payment>, left: &[Standing
 pub(crate) fn quote(quoted: Option<&Quoted>, as_json: bool) -> io::Result<()> {
     let refusal = quoted.and_then(|quoted| quoted.refusal.as_ref()).map(ToString::to_string);
     if as_json {
-        return print_json(
-            &json!({ "quote": quoted.map(|quoted| terms(&quoted.quote)), "refusal": refusal }),
-        );
+        return print_json(&json!({ "quote": quoted.map(terms), "refusal": refusal }));
     }
     match quoted {
         None => print_text("free: the service answered without asking for payment")?,
@@ -117,25 +115,15 @@ pub(crate) fn failure(failure: &Failure, as_json: bool) -> io::Result<()> {
     }
 }
 
-/// The terms of an offer, in the words of a payment's evidence.
-fn terms(quote: &Quote) -> Value {
-    json!({
-        "amount": base_units(quote.amount),
-        "dollars": quote.amount.to_string(),
-        "token": quote.token,
-        "chain_id": quote.chain_id,
-        "recipients": quote.transfers.iter().map(|transfer| json!({
-            "address": transfer.to,
-            "amount": base_units(transfer.amount),
-            "memo": transfer.memo,
-        })).collect::<Vec<_>>(),
-        "fee_ceiling": base_units(quote.fee_ceiling),
-        "sponsored": quote.sponsored,
-        "expires_at": quote.expires_at,
-        "realm": quote.realm,
-        "challenge_id": quote.challenge_id,
-        "description": quote.description,
-    })
+/// The terms of an offer: those that a payment's evidence has, and what else there is to say before paying.
+fn terms(quoted: &Quoted) -> Value {
+    let (quote, mut terms) = (&quoted.quote, quoted.terms());
+    if let Some(terms) = terms.as_object_mut() {
+        terms.insert("dollars".to_owned(), quote.amount.to_string().into());
+        terms.insert("expires_at".to_owned(), quote.expires_at.into());
+        terms.insert("description".to_owned(), quote.description.clone().into());
+    }
+    terms
 }
 
 fn execution(run: &Execution) -> Value {

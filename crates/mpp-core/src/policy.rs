@@ -253,7 +253,8 @@ const DEFAULT_MAX_FEE: Amount = Amount::from_base_units(100_000);
 const DEFAULT_VALIDITY: u64 = 25;
 /// TIP-1009 `MAX_EXPIRY_SECS`.
 const MAX_VALIDITY: u64 = 30;
-/// A challenge with fewer seconds left than this can't be paid in time: a node takes no transaction that ends within three.
+/// A challenge with fewer seconds left than this can't be paid in time: a node takes no transaction that ends within
+/// three.
 const MIN_REMAINING: u64 = 5;
 
 /// Longest challenge answered, in bytes: the credential repeats it, and one of 64 KiB is read by nobody.

@@ -1,8 +1,9 @@
 //! What a payer can show of a payment to claim it back, as JSON.
 
-use mpp_core::Amount;
+use mpp_core::{Amount, Quote};
 use serde_json::{Value, json};
 
+use crate::client::Quoted;
 use crate::error::Money;
 use crate::payment::Payment;
 
@@ -11,7 +12,6 @@ impl Payment {
     /// and what the chain says. Amounts are strings of base units, times are Unix seconds.
     #[must_use]
     pub fn evidence(&self) -> Value {
-        let quote = &self.quote;
         let answer = self.answer.as_ref();
         json!({
             "id": self.id,
@@ -24,20 +24,7 @@ impl Payment {
             "request": { "method": self.method, "url": self.url, "body_digest": self.body_digest },
             // As received, so that the server can check its own binding of the id.
             "challenge": self.challenge.encode(),
-            "terms": {
-                "realm": quote.realm,
-                "challenge_id": quote.challenge_id,
-                "amount": base_units(quote.amount),
-                "token": quote.token,
-                "chain_id": quote.chain_id,
-                "recipients": quote.transfers.iter().map(|transfer| json!({
-                    "address": transfer.to,
-                    "amount": base_units(transfer.amount),
-                    "memo": transfer.memo,
-                })).collect::<Vec<_>>(),
-                "fee_ceiling": base_units(quote.fee_ceiling),
-                "sponsored": quote.sponsored,
-            },
+            "terms": terms(&self.quote),
             "payer": self.payer,
             "transaction": self.hash(),
             "memo": self.memo(),
@@ -63,6 +50,31 @@ impl Payment {
             })),
         })
     }
+}
+
+impl Quoted {
+    /// The terms as JSON, in the words of a payment's [`evidence`](Payment::evidence).
+    #[must_use]
+    pub fn terms(&self) -> Value {
+        terms(&self.quote)
+    }
+}
+
+fn terms(quote: &Quote) -> Value {
+    json!({
+        "realm": quote.realm,
+        "challenge_id": quote.challenge_id,
+        "amount": base_units(quote.amount),
+        "token": quote.token,
+        "chain_id": quote.chain_id,
+        "recipients": quote.transfers.iter().map(|transfer| json!({
+            "address": transfer.to,
+            "amount": base_units(transfer.amount),
+            "memo": transfer.memo,
+        })).collect::<Vec<_>>(),
+        "fee_ceiling": base_units(quote.fee_ceiling),
+        "sponsored": quote.sponsored,
+    })
 }
 
 /// A string, as it can exceed what JSON readers hold exactly.

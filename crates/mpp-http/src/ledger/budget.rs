@@ -154,17 +154,31 @@ impl Budget {
         &'a self,
         payment: &'a Payment,
     ) -> impl Iterator<Item = (&'a Limit, Amount, Option<Slots>)> {
-        self.limits.iter().filter_map(|limit| {
-            let asked = match &limit.scope {
-                Scope::All => payment.counted(),
-                Scope::Realm(realm) if *realm == payment.quote.realm => payment.counted(),
-                Scope::Recipient(to) if payment.quote.transfers.iter().any(|share| share.to == *to) => {
-                    payment.counted_for(*to)
-                }
-                _ => return None,
+        self.limits.iter().filter(|limit| limit.scope.covers(payment)).map(|limit| {
+            let asked = match limit.scope {
+                Scope::Recipient(to) => payment.counted_for(to),
+                Scope::All | Scope::Realm(_) => payment.counted(),
             };
-            Some((limit, asked, Slots::of(limit.window, payment.reserved_at)))
+            (limit, asked, Slots::of(limit.window, payment.reserved_at))
         })
+    }
+}
+
+impl FromIterator<Limit> for Budget {
+    fn from_iter<I: IntoIterator<Item = Limit>>(limits: I) -> Self {
+        Budget { limits: limits.into_iter().collect() }
+    }
+}
+
+impl Scope {
+    /// Whether a payment is one of those it counts.
+    #[must_use]
+    pub fn covers(&self, payment: &Payment) -> bool {
+        match self {
+            Scope::All => true,
+            Scope::Realm(realm) => *realm == payment.quote.realm,
+            Scope::Recipient(to) => payment.quote.transfers.iter().any(|share| share.to == *to),
+        }
     }
 }
 
