@@ -9,9 +9,9 @@ use std::sync::Arc;
 use e2e::books::Terms;
 use e2e::{CHAIN_ID, Customer, PATH_USD, PAYER, Postgres, Reply, ScriptedServer};
 use mpp_core::{Amount, Policy};
+use mpp_database::Fault;
 use mpp_http::ledger::{
     Budget, Currency, Ledger, LedgerError, LedgerFuture, MemoryLedger, Scope, Slots, SqlLedger, State, Step,
-    StoreFault,
 };
 use mpp_http::{Error, Failure, Money, Payment};
 use sqlx::{AnyConnection, Connection as _, Executor as _};
@@ -25,7 +25,7 @@ async fn file_that_is_no_ledger_is_refused_and_left_alone() {
     let place = Place::new();
     let noise: Vec<u8> = (0..20_000_u32).map(|byte| u8::try_from(byte * 7 % 251).unwrap()).collect();
     std::fs::write(place.file(), &noise).unwrap();
-    place.assert_refused(StoreFault::Damaged, "move it away").await;
+    place.assert_refused(Fault::Damaged, "move it away").await;
     assert_eq!(std::fs::read(place.file()).unwrap(), noise);
 }
 
@@ -40,7 +40,7 @@ async fn truncated_ledger_is_refused() {
     place.by_hand("PRAGMA wal_checkpoint(TRUNCATE)").await;
     let file = std::fs::OpenOptions::new().write(true).open(place.file()).unwrap();
     file.set_len(file.metadata().unwrap().len() / 2).unwrap();
-    place.assert_refused(StoreFault::Damaged, "restore it").await;
+    place.assert_refused(Fault::Damaged, "restore it").await;
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn ledger_of_a_newer_version_is_refused() {
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
                  VALUES (2, 'of tomorrow', true, x'00', 0)";
     place.by_hand(newer).await;
-    place.assert_refused(StoreFault::Newer, "newer version").await;
+    place.assert_refused(Fault::Newer, "newer version").await;
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn another_program_s_database_is_refused_and_left_alone() {
         .by_hand("DROP TABLE _sqlx_migrations; DROP TABLE totals; ALTER TABLE payments RENAME TO notes")
         .await;
     let before = std::fs::read(place.file()).unwrap();
-    place.assert_refused(StoreFault::Damaged, "no ledger").await;
+    place.assert_refused(Fault::Damaged, "something else").await;
     assert_eq!(std::fs::read(place.file()).unwrap(), before);
 }
 
@@ -93,7 +93,7 @@ async fn ledger_in_no_folder_is_refused() {
     std::fs::write(place.folder.path().join("a file"), "").unwrap();
     for name in ["absent/ledger.sqlite", "a file/ledger.sqlite"] {
         let error = SqlLedger::sqlite(place.folder.path().join(name)).await.unwrap_err();
-        assert_store(&error, StoreFault::Unreachable, name);
+        assert_store(&error, Fault::Unreachable, name);
     }
 }
 
@@ -124,7 +124,7 @@ async fn read_only_ledger_signs_nothing() {
             }
             Err(error) => error,
         };
-        return assert_store(&error, StoreFault::ReadOnly, "ledger.sqlite");
+        return assert_store(&error, Fault::ReadOnly, "ledger.sqlite");
     }
     let place = Place::new();
     drop(place.open().await.unwrap());
@@ -155,7 +155,7 @@ async fn locked_ledger_signs_nothing() {
     let shop = Shop::open(ledger).await;
     let error = shop.buy().await.unwrap_err();
     let Error::Ledger(fault) = &error else { panic!("{error:?}") };
-    assert_store(fault, StoreFault::Locked, "ledger.sqlite");
+    assert_store(fault, Fault::Locked, "ledger.sqlite");
     assert_eq!(place.open().await.unwrap().payments(None, 9, false).await.unwrap(), [], "it can be read");
     assert_eq!((error.money(), shop.signatures_and_requests()), (Money::NotMoved, [0, 1]));
     // And is as good as new when it is let go.
@@ -172,7 +172,7 @@ async fn database_that_goes_away_after_the_reservation_sends_nothing() {
     let shop = Shop::open(fickle).await;
     let error = shop.buy().await.unwrap_err();
     let Error::AfterSigning { failure: Failure::Ledger(fault), .. } = &error else { panic!("{error:?}") };
-    assert_store(fault, StoreFault::Unreachable, "in PostgreSQL");
+    assert_store(fault, Fault::Unreachable, "in PostgreSQL");
     assert_eq!((error.money(), shop.signatures_and_requests()), (Money::NotMoved, [1, 1]));
 
     // What is there when it is back was never sent, and the same ledger goes on.
@@ -185,7 +185,7 @@ async fn database_that_goes_away_after_the_reservation_sends_nothing() {
 async fn database_that_is_not_there_is_refused_without_its_password() {
     let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = SqlLedger::postgres(&format!("postgres://mpp:hunter2@{dead}/books")).await.unwrap_err();
-    assert_store(&error, StoreFault::Unreachable, "in PostgreSQL");
+    assert_store(&error, Fault::Unreachable, "in PostgreSQL");
     assert!(!format!("{error:?} {error}").contains("hunter2"), "{error:?}");
     let error = SqlLedger::postgres("postgres://mpp:hunter2@[").await.unwrap_err();
     assert!(!format!("{error:?} {error}").contains("hunter2"), "{error:?}");
@@ -242,7 +242,7 @@ impl Place {
         connection.close().await.unwrap();
     }
 
-    async fn assert_refused(&self, fault: StoreFault, says: &str) {
+    async fn assert_refused(&self, fault: Fault, says: &str) {
         let error = self.open().await.unwrap_err();
         assert_store(&error, fault, &Path::new(&self.file()).display().to_string());
         assert!(error.to_string().contains(says), "{error}");
@@ -250,9 +250,9 @@ impl Place {
 }
 
 #[track_caller]
-fn assert_store(error: &LedgerError, expected: StoreFault, names: &str) {
-    let LedgerError::Store { fault, .. } = error else { panic!("{error:?}") };
-    assert_eq!(*fault, expected, "{error:?}");
+fn assert_store(error: &LedgerError, expected: Fault, names: &str) {
+    let LedgerError::Store(database) = error else { panic!("{error:?}") };
+    assert_eq!(database.fault, expected, "{error:?}");
     assert!(error.to_string().contains(names), "{error}");
 }
 

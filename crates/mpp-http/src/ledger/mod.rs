@@ -11,8 +11,6 @@
 mod budget;
 mod memory;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-mod place;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod row;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
@@ -122,43 +120,17 @@ pub enum LedgerError {
     /// More money than the ledger can count.
     #[error("{0} dollars are more than the ledger can count")]
     Amount(Amount),
-    /// The store failed.
-    #[error("the ledger {place} {fault}")]
-    Store {
-        /// Which ledger.
-        place: String,
-        /// What is the matter with it.
-        fault: StoreFault,
-        /// What its database says.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    /// The database failed.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    #[error("the ledger {0}")]
+    Store(#[source] mpp_database::DatabaseError),
 }
 
-/// What can be the matter with a ledger's store, and what to do about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreFault {
-    /// Another program keeps it locked.
-    #[error("is locked by another program; try again when that is done with it")]
-    Locked,
-    /// It must not be written to.
-    #[error("is read-only; make it writable, or use another")]
-    ReadOnly,
-    /// There is no room for more.
-    #[error("cannot be written to; make room on its disk")]
-    Full,
-    /// It holds what no ledger does.
-    #[error("is damaged or no ledger; restore it, or move it away and begin a new one")]
-    Damaged,
-    /// It is of a later version of this library.
-    #[error("was written by a newer version; use that version")]
-    Newer,
-    /// It can't be opened or connected to.
-    #[error("cannot be reached; check where it is and who may use it")]
-    Unreachable,
-    /// Something else.
-    #[error("failed")]
-    Failed,
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+impl From<mpp_database::DatabaseError> for LedgerError {
+    fn from(error: mpp_database::DatabaseError) -> Self {
+        LedgerError::Store(error)
+    }
 }
 
 /// The time to write down for a payment made at `now`, given the newest there is. Time in a ledger never runs

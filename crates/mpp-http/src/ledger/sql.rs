@@ -1,29 +1,18 @@
 //! A ledger in a database: one text of SQL for SQLite and PostgreSQL.
 
-use std::fmt;
-use std::sync::Once;
-use std::time::Duration;
-
 use mpp_core::Amount;
-use sqlx::any::AnyConnectOptions;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection as _, Executor as _, SqlStr, Transaction};
-use tokio::sync::Mutex;
+use mpp_database::{Access, Database, Schema};
+use sqlx::{AnyConnection, AssertSqlSafe};
 
 use super::budget::{self, Span};
-use super::place;
 use super::row::{self, COLUMNS, integer, signed_64};
 use super::{Budget, Currency, Ledger, LedgerError, LedgerFuture, Scope, Slots, Step, reserved_at};
 use crate::payment::Payment;
 
 /// A ledger that outlasts the process. It has one connection, as writers wait for each other anyway, and opens it anew
 /// after a failure.
-pub struct SqlLedger {
-    options: AnyConnectOptions,
-    /// What to call the database in an error; without a password.
-    place: String,
-    connection: Mutex<Option<AnyConnection>>,
-}
+#[derive(Debug)]
+pub struct SqlLedger(Database);
 
 impl SqlLedger {
     /// A ledger in an SQLite file, which is made if it is not there, readable by its owner alone. Any number of processes
@@ -33,8 +22,7 @@ impl SqlLedger {
     /// When the file can't be opened, is no ledger, or was written by a newer version.
     #[cfg(feature = "sqlite")]
     pub async fn sqlite(path: impl AsRef<std::path::Path>) -> Result<Self, LedgerError> {
-        let (url, place) = place::of_file(path.as_ref())?;
-        Self::open(&url, place).await
+        Ok(SqlLedger(Database::sqlite(path.as_ref(), SCHEMA).await?))
     }
 
     /// A ledger in PostgreSQL, given its URL `postgres://user:password@host/database`. Between machines TLS is used and
@@ -44,121 +32,14 @@ impl SqlLedger {
     /// When it can't be reached, or was written by a newer version.
     #[cfg(feature = "postgres")]
     pub async fn postgres(url: &str) -> Result<Self, LedgerError> {
-        Self::open(url, "in PostgreSQL".to_owned()).await
-    }
-
-    async fn open(url: &str, place: String) -> Result<Self, LedgerError> {
-        static INSTALLED: Once = Once::new();
-        INSTALLED.call_once(|| {
-            // Fails if the program has installed drivers of its own, which then serve.
-            let _ = sqlx::any::install_drivers(&[
-                #[cfg(feature = "sqlite")]
-                sqlx::sqlite::any::DRIVER,
-                #[cfg(feature = "postgres")]
-                sqlx::postgres::any::DRIVER,
-            ]);
-        });
-        let options = url.parse::<AnyConnectOptions>().map_err(|error| place::failed(&place, error))?;
-        let mut ledger = SqlLedger { options: place::private(options), place, connection: Mutex::new(None) };
-        let ready = ledger.connect_and_migrate().await.map_err(|error| ledger.failed(error))?;
-        ledger.connection = Mutex::new(Some(ready));
-        Ok(ledger)
-    }
-
-    async fn connect_and_migrate(&self) -> Result<AnyConnection, sqlx::Error> {
-        let mut connection = self.connect().await?;
-        // What is up to date is not written to, and so need not be writable to be read.
-        let version = sqlx::query_scalar::<_, i64>("SELECT MAX(version) FROM _sqlx_migrations");
-        if let Ok(SCHEMA) = version.fetch_one(&mut connection).await {
-            return Ok(connection);
-        }
-        if is_sqlite(&connection) {
-            place::check_empty(&mut connection).await?;
-        }
-        let sql = SqlStr::from_static(include_str!("../../migrations/1_ledger.sql"));
-        let first = Migration::new(SCHEMA, "ledger".into(), MigrationType::Simple, sql, false);
-        let mut migrator = Migrator::with_migrations(vec![first]);
-        // The transaction locks out other processes already.
-        migrator.set_locking(false);
-        let mut transaction = begin(&mut connection).await?;
-        migrator.run_direct(None, &mut *transaction, false).await?;
-        transaction.commit().await?;
-        Ok(connection)
-    }
-
-    async fn connect(&self) -> Result<AnyConnection, sqlx::Error> {
-        let mut connection = AnyConnection::connect_with(&self.options).await?;
-        if !is_sqlite(&connection) {
-            connection.execute(POSTGRES).await?;
-            return Ok(connection);
-        }
-        connection.execute(WAIT).await?;
-        // The one statement that does not wait for others that open the same new file.
-        let mut tries = 0;
-        while let Err(error) = connection.execute(WAL).await {
-            tries += 1;
-            if tries > 100 || !place::is_locked(&error) {
-                return Err(error);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Ok(connection)
-    }
-
-    /// Runs `work` in a transaction, [`Writing`](Access::Writing) in one that no other writer can get between. A connection
-    /// on which anything went wrong, or that nobody waited for, is not used again.
-    async fn within<T>(
-        &self,
-        access: Access,
-        work: impl AsyncFnOnce(&mut Transaction<'_, Any>) -> Result<T, Stop>,
-    ) -> Result<T, LedgerError> {
-        let silent = |_| place::silent(&self.place);
-        tokio::time::timeout(PATIENCE, self.at_once(access, work)).await.map_err(silent)?
-    }
-
-    async fn at_once<T>(
-        &self,
-        access: Access,
-        work: impl AsyncFnOnce(&mut Transaction<'_, Any>) -> Result<T, Stop>,
-    ) -> Result<T, LedgerError> {
-        let mut slot = self.connection.lock().await;
-        let taken = slot.take();
-        let done = async {
-            let mut connection = match taken {
-                Some(connection) => connection,
-                None => self.connect().await?,
-            };
-            let mut transaction = match access {
-                Access::Reading => connection.begin().await?,
-                Access::Writing => begin(&mut connection).await?,
-            };
-            let done = match work(&mut transaction).await {
-                Ok(done) => {
-                    transaction.commit().await?;
-                    Ok(done)
-                }
-                Err(Stop::Refused(error)) => {
-                    transaction.rollback().await?;
-                    Err(error)
-                }
-                Err(Stop::Failed(error)) => return Err(error),
-            };
-            Ok((connection, done))
-        };
-        let (connection, done) = done.await.map_err(|error| self.failed(error))?;
-        *slot = Some(connection);
-        done
-    }
-
-    fn failed(&self, error: sqlx::Error) -> LedgerError {
-        place::failed(&self.place, error)
+        Ok(SqlLedger(Database::postgres(url, SCHEMA, 1).await?))
     }
 }
 
 impl Ledger for SqlLedger {
     fn reserve<'a>(&'a self, mut payment: Payment, budget: &'a Budget) -> LedgerFuture<'a, Payment> {
-        Box::pin(self.within(Access::Writing, async move |db| {
-            let last = sqlx::query_as::<_, (i64, i64)>(LAST).fetch_optional(&mut **db).await?;
+        Box::pin(self.0.within(Access::Writing, async move |db| {
+            let last = sqlx::query_as::<_, (i64, i64)>(LAST).fetch_optional(&mut *db).await?;
             let (last, newest) = last.unzip();
             let newest = newest.and_then(|newest| u64::try_from(newest).ok());
             payment.reserved_at = reserved_at(payment.reserved_at, newest)?;
@@ -173,15 +54,15 @@ impl Ledger for SqlLedger {
             write(db, None, &payment).await?;
             // What could not be read back could not be moved on.
             let written = sqlx::query(select("WHERE id = $1")).bind(signed_64(payment.id));
-            let read = row::read(&written.fetch_one(&mut **db).await?)?;
+            let read = row::read(&written.fetch_one(&mut *db).await?)?;
             if read == payment { Ok(read) } else { Err(Stop::Failed(row::wrong("challenge"))) }
         }))
     }
 
     fn advance(&self, id: u64, step: Step, now: u64) -> LedgerFuture<'_, Payment> {
-        Box::pin(self.within(Access::Writing, async move |db| {
+        Box::pin(self.0.within(Access::Writing, async move |db| {
             let found =
-                sqlx::query(select("WHERE id = $1")).bind(signed_64(id)).fetch_optional(&mut **db).await?;
+                sqlx::query(select("WHERE id = $1")).bind(signed_64(id)).fetch_optional(&mut *db).await?;
             let old = row::read(&found.ok_or(LedgerError::Missing { id })?)?;
             let mut new = old.clone();
             new.advance(step, now).map_err(|state| LedgerError::Closed { id, state })?;
@@ -191,9 +72,9 @@ impl Ledger for SqlLedger {
     }
 
     fn payment(&self, id: u64) -> LedgerFuture<'_, Option<Payment>> {
-        Box::pin(self.within(Access::Reading, async move |db| {
+        Box::pin(self.0.within(Access::Reading, async move |db| {
             let found =
-                sqlx::query(select("WHERE id = $1")).bind(signed_64(id)).fetch_optional(&mut **db).await?;
+                sqlx::query(select("WHERE id = $1")).bind(signed_64(id)).fetch_optional(&mut *db).await?;
             Ok(found.as_ref().map(row::read).transpose()?)
         }))
     }
@@ -201,37 +82,19 @@ impl Ledger for SqlLedger {
     fn payments(&self, before: Option<u64>, most: u32, open: bool) -> LedgerFuture<'_, Vec<Payment>> {
         let condition = if open { "AND settled_at IS NULL" } else { "" };
         let query = select(&format!("WHERE id < $1 {condition} ORDER BY id DESC LIMIT $2"));
-        Box::pin(self.within(Access::Reading, async move |db| {
+        Box::pin(self.0.within(Access::Reading, async move |db| {
             let before = before.map_or(i64::MAX, signed_64);
-            let rows = sqlx::query(query).bind(before).bind(i64::from(most)).fetch_all(&mut **db).await?;
+            let rows = sqlx::query(query).bind(before).bind(i64::from(most)).fetch_all(&mut *db).await?;
             Ok(rows.iter().map(row::read).collect::<Result<_, _>>()?)
         }))
     }
 
     fn spent(&self, currency: Currency, scope: Scope, slots: Slots) -> LedgerFuture<'_, Amount> {
-        Box::pin(self.within(Access::Reading, async move |db| spent(db, currency, &scope, slots).await))
+        Box::pin(self.0.within(Access::Reading, async move |db| spent(db, currency, &scope, slots).await))
     }
 }
 
-impl fmt::Debug for SqlLedger {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("SqlLedger").field("place", &self.place).finish_non_exhaustive()
-    }
-}
-
-/// What a transaction is for.
-#[derive(Clone, Copy)]
-enum Access {
-    Reading,
-    Writing,
-}
-
-/// Why a transaction ends without its work done.
-enum Stop {
-    /// The ledger says no; the database is well.
-    Refused(LedgerError),
-    Failed(sqlx::Error),
-}
+type Stop = mpp_database::Stop<LedgerError>;
 
 impl From<LedgerError> for Stop {
     fn from(error: LedgerError) -> Self {
@@ -239,26 +102,10 @@ impl From<LedgerError> for Stop {
     }
 }
 
-impl From<sqlx::Error> for Stop {
-    fn from(error: sqlx::Error) -> Self {
-        Stop::Failed(error)
-    }
-}
-
-/// Begins a transaction that waits for other writers first, so that what it reads is still so when it writes.
-async fn begin(connection: &mut AnyConnection) -> Result<Transaction<'_, Any>, sqlx::Error> {
-    if is_sqlite(connection) {
-        return connection.begin_with("BEGIN IMMEDIATE").await;
-    }
-    let mut transaction = connection.begin().await?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
-    Ok(transaction)
-}
-
 /// Writes a payment and counts it for what it is now instead of what it was.
-async fn write(db: &mut Transaction<'_, Any>, old: Option<&Payment>, new: &Payment) -> Result<(), Stop> {
+async fn write(db: &mut AnyConnection, old: Option<&Payment>, new: &Payment) -> Result<(), Stop> {
     let statement = if old.is_none() { insert() } else { update() };
-    row::bind(sqlx::query(statement), new)?.execute(&mut **db).await?;
+    row::bind(sqlx::query(statement), new)?.execute(&mut *db).await?;
     let before = old.map(budget::shares).unwrap_or_default();
     let mut changes = Vec::new();
     for (index, (scope, after)) in budget::shares(new).into_iter().enumerate() {
@@ -283,19 +130,19 @@ async fn write(db: &mut Transaction<'_, Any>, old: Option<&Payment>, new: &Payme
         query = query.bind(chain_id.cast_signed()).bind(token.to_string()).bind(scope);
         query = query.bind(number(span)).bind(signed_64(span.slot(new))).bind(change);
     }
-    query.execute(&mut **db).await?;
+    query.execute(&mut *db).await?;
     Ok(())
 }
 
 async fn spent(
-    db: &mut Transaction<'_, Any>,
+    db: &mut AnyConnection,
     currency: Currency,
     scope: &Scope,
     slots: Slots,
 ) -> Result<Amount, Stop> {
     let query = sqlx::query_scalar::<_, i64>(SPENT).bind(currency.chain_id.cast_signed());
     let query = query.bind(currency.token.to_string()).bind(key(scope)).bind(number(slots.span));
-    let spent = query.bind(signed_64(slots.first)).bind(signed_64(slots.last())).fetch_one(&mut **db).await?;
+    let spent = query.bind(signed_64(slots.first)).bind(signed_64(slots.last())).fetch_one(&mut *db).await?;
     Ok(Amount::from_base_units(u128::try_from(spent).unwrap_or_default()))
 }
 
@@ -332,20 +179,12 @@ fn number(span: Span) -> i64 {
     }
 }
 
-fn is_sqlite(connection: &AnyConnection) -> bool {
-    connection.backend_name() == "SQLite"
-}
-
-/// What is written survives the machine's end, not just the program's.
-const WAIT: &str = "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL";
-const WAL: &str = "PRAGMA journal_mode = WAL";
-const POSTGRES: &str = "SET lock_timeout = '5s'; SET default_transaction_isolation = 'read committed'";
-/// Longest wait for the database, other calls' turns included. Nobody who has paid waits longer for the answer.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// The newest migration.
-const SCHEMA: i64 = 1;
-/// The advisory lock of a ledger's writers: "mppl".
-const LOCK: i64 = 0x6d70_706c;
+const SCHEMA: Schema = Schema {
+    name: "ledger",
+    sql: include_str!("../../migrations/1_ledger.sql"),
+    // "mppl"
+    lock: 0x6d70_706c,
+};
 
 const LAST: &str = "SELECT id, reserved_at FROM payments ORDER BY id DESC LIMIT 1";
 const COUNT: &str =

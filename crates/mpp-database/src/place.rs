@@ -1,21 +1,18 @@
-//! Where a ledger's database is, who may read it, and what is the matter with it when it fails.
+//! Where a database is and who may read it.
 
 use sqlx::any::AnyConnectOptions;
-use sqlx::migrate::MigrateError;
 
-use super::{LedgerError, StoreFault};
+#[cfg(feature = "sqlite")]
+use crate::{DatabaseError, Fault};
 
+#[cfg(feature = "sqlite")]
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The URL of a ledger's file, which is made if it is not there, and what to call it.
+/// The URL of an SQLite file, which is made if it is not there, and what to call it.
 #[cfg(feature = "sqlite")]
-pub(super) fn of_file(path: &std::path::Path) -> Result<(String, String), LedgerError> {
+pub(crate) fn of_file(path: &std::path::Path) -> Result<(String, String), DatabaseError> {
     let place = path.display().to_string();
-    let fail = |source: BoxError| LedgerError::Store {
-        place: place.clone(),
-        fault: StoreFault::Unreachable,
-        source,
-    };
+    let fail = |source: BoxError| DatabaseError { place: place.clone(), fault: Fault::Unreachable, source };
     // Some relative names mean something to SQLite, such as `:memory:`.
     let path = std::path::absolute(path).map_err(|error| fail(error.into()))?;
     let text = path.to_str().ok_or_else(|| fail("its path is not UTF-8".into()))?;
@@ -25,8 +22,8 @@ pub(super) fn of_file(path: &std::path::Path) -> Result<(String, String), Ledger
     Ok((format!("sqlite:{escaped}?mode=rw"), place))
 }
 
-/// Refuses to turn another program's file into a ledger.
-pub(super) async fn check_empty(connection: &mut sqlx::AnyConnection) -> Result<(), sqlx::Error> {
+/// Refuses to write into another program's file.
+pub(crate) async fn check_empty(connection: &mut sqlx::AnyConnection) -> Result<(), sqlx::Error> {
     let tables = sqlx::query_scalar::<_, String>("SELECT name FROM sqlite_master WHERE type = 'table'");
     let tables = tables.fetch_all(connection).await?;
     match tables.is_empty() || tables.iter().any(|table| table == "_sqlx_migrations") {
@@ -49,7 +46,7 @@ fn make_private(path: &std::path::Path) -> std::io::Result<()> {
 }
 
 /// Without an `sslmode`, other machines are reached over TLS with a certificate that is checked.
-pub(super) fn private(mut options: AnyConnectOptions) -> AnyConnectOptions {
+pub(crate) fn private(mut options: AnyConnectOptions) -> AnyConnectOptions {
     let url = &mut options.database_url;
     if !url.scheme().starts_with("postgres") || std::env::var_os("PGSSLMODE").is_some() {
         return options;
@@ -80,55 +77,10 @@ fn is_here(host: &str) -> bool {
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// A database that does not answer.
-pub(super) fn silent(place: &str) -> LedgerError {
-    let source = "it did not answer in time".into();
-    LedgerError::Store { place: place.to_owned(), fault: StoreFault::Unreachable, source }
-}
-
 /// Whether SQLite says that somebody else is at it.
-pub(super) fn is_locked(error: &sqlx::Error) -> bool {
+pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| matches!(code & 0xff, 5 | 6))
-}
-
-pub(super) fn failed(place: &str, error: sqlx::Error) -> LedgerError {
-    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
-    let fault = match (&error, code.parse::<u32>().map(|code| code & 0xff)) {
-        (sqlx::Error::Migrate(error), _) if matches!(**error, MigrateError::VersionMissing(_)) => {
-            StoreFault::Newer
-        }
-        (sqlx::Error::Migrate(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_), _) => {
-            StoreFault::Damaged
-        }
-        // PostgreSQL's have five digits, or letters.
-        (_, _) if code.len() == 5 => match code.as_str() {
-            "55P03" => StoreFault::Locked,
-            "25006" | "42501" => StoreFault::ReadOnly,
-            "53100" => StoreFault::Full,
-            "57P01" | "57P02" | "57P03" | "28P01" | "28000" | "3D000" => StoreFault::Unreachable,
-            _ => StoreFault::Failed,
-        },
-        (_, Ok(5 | 6)) => StoreFault::Locked,
-        (_, Ok(8)) => StoreFault::ReadOnly,
-        (_, Ok(13)) => StoreFault::Full,
-        // I/O errors in making the file, or what lies beside it, longer: a limit on it, say.
-        (_, Ok(10)) if ["778", "4874"].contains(&&*code) => StoreFault::Full,
-        (_, Ok(11 | 26)) => StoreFault::Damaged,
-        (_, Ok(14)) => StoreFault::Unreachable,
-        (sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Configuration(_), _) => {
-            StoreFault::Unreachable
-        }
-        _ => StoreFault::Failed,
-    };
-    // sqlx prints a cause of its own accord, and has it as a cause besides.
-    let source: BoxError = match error {
-        sqlx::Error::Database(error) => error,
-        sqlx::Error::Io(error) => error.into(),
-        sqlx::Error::Migrate(error) => error,
-        error => error.into(),
-    };
-    LedgerError::Store { place: place.to_owned(), fault, source }
 }
 
 #[cfg(test)]

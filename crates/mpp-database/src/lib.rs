@@ -1,0 +1,256 @@
+//! A database for what must not be forgotten about money: one text of SQL in, run in SQLite or PostgreSQL; what a user
+//! can do about it when it fails, out.
+//!
+//! [`mpp-http`](https://docs.rs/mpp-http) keeps its ledger here and [`mpp-gate`](https://docs.rs/mpp-gate) its sales. It is
+//! made for the two, shows types of sqlx, and promises no stable interface to anybody else.
+
+mod fault;
+mod place;
+
+use std::fmt;
+use std::sync::{Mutex, Once, PoisonError};
+use std::time::Duration;
+
+use sqlx::any::AnyConnectOptions;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{Any, AnyConnection, Connection as _, Executor as _, SqlStr, Transaction};
+use tokio::sync::Semaphore;
+
+pub use fault::{DatabaseError, Fault};
+
+/// A database that is opened, at its newest schema. Connections are opened anew after a failure.
+pub struct Database {
+    options: AnyConnectOptions,
+    schema: Schema,
+    /// What to call it in an error; without a password.
+    place: String,
+    turns: Semaphore,
+    idle: Mutex<Vec<AnyConnection>>,
+}
+
+/// The tables that a database has to have.
+#[derive(Clone, Copy, Debug)]
+pub struct Schema {
+    /// What it holds, in one word.
+    pub name: &'static str,
+    /// The statements that make the tables.
+    pub sql: &'static str,
+    /// The advisory lock of its writers in PostgreSQL.
+    pub lock: i64,
+}
+
+/// What a connection is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Statements each on its own.
+    Statements,
+    /// A transaction that only reads.
+    Reading,
+    /// A transaction that no other writer can get between, so that what it reads is still so when it writes.
+    Writing,
+}
+
+/// Why work ends undone.
+#[derive(Debug)]
+pub enum Stop<E> {
+    /// The caller says no; the database is well.
+    Refused(E),
+    /// The database failed.
+    Failed(sqlx::Error),
+}
+
+impl<E> From<sqlx::Error> for Stop<E> {
+    fn from(error: sqlx::Error) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+impl Database {
+    /// An SQLite file, which is made if it is not there, readable by its owner alone. Any number of processes can share
+    /// it; each has one connection, as writers wait for each other anyway.
+    ///
+    /// # Errors
+    /// When the file can't be opened, holds something else, or was written by a newer version.
+    #[cfg(feature = "sqlite")]
+    pub async fn sqlite(path: &std::path::Path, schema: Schema) -> Result<Self, DatabaseError> {
+        let (url, place) = place::of_file(path)?;
+        Self::open(&url, place, schema, 1).await
+    }
+
+    /// A PostgreSQL database, given its URL `postgres://user:password@host/database`, with at most so many connections.
+    /// Between machines TLS is used and the server's certificate checked, unless the URL has an `sslmode` that says
+    /// otherwise.
+    ///
+    /// # Errors
+    /// When it can't be reached, or was written by a newer version.
+    #[cfg(feature = "postgres")]
+    pub async fn postgres(url: &str, schema: Schema, connections: usize) -> Result<Self, DatabaseError> {
+        Self::open(url, "in PostgreSQL".to_owned(), schema, connections).await
+    }
+
+    async fn open(
+        url: &str,
+        place: String,
+        schema: Schema,
+        connections: usize,
+    ) -> Result<Self, DatabaseError> {
+        static INSTALLED: Once = Once::new();
+        INSTALLED.call_once(|| {
+            // Fails if the program has installed drivers of its own, which then serve.
+            let _ = sqlx::any::install_drivers(&[
+                #[cfg(feature = "sqlite")]
+                sqlx::sqlite::any::DRIVER,
+                #[cfg(feature = "postgres")]
+                sqlx::postgres::any::DRIVER,
+            ]);
+        });
+        let options = url.parse::<AnyConnectOptions>().map_err(|error| DatabaseError::of(&place, error))?;
+        let (turns, idle) = (Semaphore::new(connections), Mutex::default());
+        let database = Database { options: place::private(options), schema, place, turns, idle };
+        let ready = database.connect_and_migrate().await.map_err(|error| database.failed(error))?;
+        database.put_back(ready);
+        Ok(database)
+    }
+
+    async fn connect_and_migrate(&self) -> Result<AnyConnection, sqlx::Error> {
+        let mut connection = self.connect().await?;
+        // What is up to date is not written to, and so need not be writable to be read.
+        let version = sqlx::query_scalar::<_, i64>(VERSION).bind(self.schema.name);
+        if let Ok(NEWEST) = version.fetch_one(&mut connection).await {
+            return Ok(connection);
+        }
+        if is_sqlite(&connection) {
+            place::check_empty(&mut connection).await?;
+        }
+        let sql = SqlStr::from_static(self.schema.sql);
+        let first = Migration::new(NEWEST, self.schema.name.into(), MigrationType::Simple, sql, false);
+        let mut migrator = Migrator::with_migrations(vec![first]);
+        // The transaction locks out other processes already.
+        migrator.set_locking(false);
+        let mut transaction = self.begin(&mut connection).await?;
+        migrator.run_direct(None, &mut *transaction, false).await?;
+        transaction.commit().await?;
+        Ok(connection)
+    }
+
+    async fn connect(&self) -> Result<AnyConnection, sqlx::Error> {
+        let mut connection = AnyConnection::connect_with(&self.options).await?;
+        if !is_sqlite(&connection) {
+            connection.execute(POSTGRES).await?;
+            return Ok(connection);
+        }
+        connection.execute(WAIT).await?;
+        // The one statement that does not wait for others that open the same new file.
+        let mut tries = 0;
+        while let Err(error) = connection.execute(WAL).await {
+            tries += 1;
+            if tries > 100 || !place::is_locked(&error) {
+                return Err(error);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(connection)
+    }
+
+    /// Runs `work`. A connection on which anything went wrong, or that nobody waited for, is not used again.
+    ///
+    /// # Errors
+    /// The caller's own, or the database's.
+    pub async fn within<T, E: From<DatabaseError>>(
+        &self,
+        access: Access,
+        work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Stop<E>>,
+    ) -> Result<T, E> {
+        match tokio::time::timeout(PATIENCE, self.at_once(access, work)).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(error)) => Err(self.failed(error).into()),
+            Err(_) => Err(DatabaseError::silent(&self.place).into()),
+        }
+    }
+
+    async fn at_once<T, E>(
+        &self,
+        access: Access,
+        work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Stop<E>>,
+    ) -> Result<Result<T, E>, sqlx::Error> {
+        // The only error is a closed semaphore, and nobody closes this one.
+        let _turn = self.turns.acquire().await.ok();
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        let done = match access {
+            Access::Statements => match work(&mut connection).await {
+                Ok(done) => Ok(done),
+                Err(Stop::Refused(error)) => Err(error),
+                Err(Stop::Failed(error)) => return Err(error),
+            },
+            Access::Reading => finish(connection.begin().await?, work).await?,
+            Access::Writing => finish(self.begin(&mut connection).await?, work).await?,
+        };
+        self.put_back(connection);
+        Ok(done)
+    }
+
+    /// Begins a transaction that waits for other writers first.
+    async fn begin<'c>(
+        &self,
+        connection: &'c mut AnyConnection,
+    ) -> Result<Transaction<'c, Any>, sqlx::Error> {
+        if is_sqlite(connection) {
+            return connection.begin_with("BEGIN IMMEDIATE").await;
+        }
+        let mut transaction = connection.begin().await?;
+        let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(self.schema.lock);
+        lock.execute(&mut *transaction).await?;
+        Ok(transaction)
+    }
+
+    fn put_back(&self, connection: AnyConnection) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    }
+
+    fn failed(&self, error: sqlx::Error) -> DatabaseError {
+        DatabaseError::of(&self.place, error)
+    }
+}
+
+async fn finish<T, E>(
+    mut transaction: Transaction<'_, Any>,
+    work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Stop<E>>,
+) -> Result<Result<T, E>, sqlx::Error> {
+    match work(&mut transaction).await {
+        Ok(done) => {
+            transaction.commit().await?;
+            Ok(Ok(done))
+        }
+        Err(Stop::Refused(error)) => {
+            transaction.rollback().await?;
+            Ok(Err(error))
+        }
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Database").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+fn is_sqlite(connection: &AnyConnection) -> bool {
+    connection.backend_name() == "SQLite"
+}
+
+/// What is written survives the machine's end, not just the program's.
+const WAIT: &str = "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL";
+const WAL: &str = "PRAGMA journal_mode = WAL";
+const POSTGRES: &str = "SET lock_timeout = '5s'; SET default_transaction_isolation = 'read committed'";
+/// Longest wait for the database, other calls' turns included. Nobody who has paid waits longer for the answer.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Of these tables; nothing of others'.
+const VERSION: &str = "SELECT MAX(version) FROM _sqlx_migrations \
+    WHERE EXISTS (SELECT 1 FROM _sqlx_migrations WHERE version = 1 AND description = $1)";
+/// The newest migration.
+const NEWEST: i64 = 1;
