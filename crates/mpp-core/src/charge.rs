@@ -73,6 +73,29 @@ impl ChargeRequest {
         Ok(self)
     }
 
+    /// The same charge, to be submitted like this. A sponsored one stays with pull.
+    #[must_use]
+    pub fn with_modes(mut self, modes: Modes) -> Self {
+        self.modes = if self.fee_payer { Modes::Pull } else { modes };
+        self
+    }
+
+    /// The same charge, the transaction's fee paid by the payee, who therefore has to be handed it: pull only
+    /// (draft-tempo-charge-00 §4.3, §6).
+    #[must_use]
+    pub fn sponsored(mut self) -> Self {
+        self.fee_payer = true;
+        self.modes = Modes::Pull;
+        self
+    }
+
+    /// The same charge with the payee's own reference, such as an order number. The payer sees it.
+    #[must_use]
+    pub fn with_external_id(mut self, external_id: impl Into<String>) -> Self {
+        self.external_id = Some(external_id.into());
+        self
+    }
+
     /// Reads the request of a challenge.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, Bytes, U256};
 use mpp_core::payee::{Offer, accept_quality, body_digest};
-use mpp_core::tempo::{self, Call, FeePayment, LocalSigner, SignedTransaction, Transaction, Verified};
+use mpp_core::tempo::{self, Call, FeePayment, LocalSigner, Modes, SignedTransaction, Transaction, Verified};
 use mpp_core::{Amount, Challenge, ChargeRequest, Credential, Policy, Problem, Receipt};
 use proptest::collection::vec;
 use proptest::option;
@@ -26,6 +26,10 @@ fn named() -> impl Strategy<Value = String> {
 
 fn address() -> impl Strategy<Value = Address> {
     any::<[u8; 20]>().prop_map(Address::from)
+}
+
+fn modes() -> impl Strategy<Value = Modes> {
+    prop::sample::select(vec![Modes::Pull, Modes::Push, Modes::Both])
 }
 
 /// A charge as a server could write it, within the rules; most amounts small, some as large as they get.
@@ -122,8 +126,15 @@ proptest! {
         (realm, description, secret) in (named(), option::of(shown()), any::<[u8; 32]>()),
         (amount, expires_at) in (any::<u128>(), option::of(0..253_402_300_800_u64)),
         (currency, recipient, chain_id) in (address(), address(), any::<u64>()),
+        (modes, sponsored, external_id) in (modes(), any::<bool>(), option::of(shown())),
     ) {
-        let request = ChargeRequest::new(Amount::from_base_units(amount), currency, recipient, chain_id);
+        let mut request = ChargeRequest::new(Amount::from_base_units(amount), currency, recipient, chain_id);
+        if let Some(external_id) = &external_id {
+            request = request.with_external_id(external_id);
+        }
+        request = if sponsored { request.sponsored().with_modes(modes) } else { request.with_modes(modes) };
+        prop_assert_eq!(request.modes(), if sponsored { Modes::Pull } else { modes });
+        prop_assert_eq!((request.fee_payer(), request.external_id()), (sponsored, external_id.as_deref()));
         let offer = Offer {
             realm: &realm, request: &request, expires_at, digest: None, description: description.as_deref(),
             opaque: BTreeMap::new(),
