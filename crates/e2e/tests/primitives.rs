@@ -8,7 +8,8 @@ use alloy_primitives::{TxKind, U256, keccak256};
 use alloy_rlp::Header;
 use base64_022::Engine as _;
 use base64_022::engine::general_purpose::URL_SAFE_NO_PAD;
-use e2e::{PATH_USD, PAYER, RECIPIENT, SECOND_SPLIT_RECIPIENT, SPLIT_RECIPIENT};
+use e2e::{PATH_USD, PAYER, RECIPIENT, SECOND_SPLIT_RECIPIENT, SPLIT_RECIPIENT, SPONSOR};
+use mpp_core::payee::Sponsor;
 use mpp_core::tempo::{FeePayment, LocalSigner, MAINNET, SignedPayment, SignedTransaction, Transaction};
 use mpp_core::{Challenge, Policy};
 use serde_json::{Value, json};
@@ -68,6 +69,33 @@ fn sponsored_envelope_is_what_the_chain_has_the_sponsor_sign() {
         signed.encode_for_fee_payer_service(&mut request);
         let (_, read, sender) = SignedTransaction::decode(&request).unwrap();
         assert_eq!((read, sender), (transaction, payment.payer()));
+    }
+}
+
+#[test]
+fn cosigned_transaction_names_payer_and_sponsor() {
+    let sponsor = Sponsor::new(LocalSigner::from_hex(SPONSOR.key).unwrap(), PATH_USD);
+    // So many that some r or s starts with a zero byte, which RLP leaves out.
+    for salt in 0..500 {
+        let (transaction, payment) = sign(&json!({ "feePayer": true }), salt);
+        let verified = payment.credential().verify(MAINNET, NOW).unwrap();
+        let cosigned = sponsor.cosign(&verified, NOW).unwrap();
+        let (kind, mut list) = cosigned.raw().split_first().unwrap();
+        assert_eq!(*kind, TempoTransaction::tx_type());
+        let signed = AASigned::rlp_decode(&mut list).unwrap();
+        assert!(list.is_empty());
+        assert_eq!(signed.recover_signer_with_expiring_nonce_hash().unwrap().0, PAYER.address);
+        let read = signed.tx();
+        assert_eq!(read.recover_fee_payer(PAYER.address).unwrap(), SPONSOR.address);
+        let fee_payer_signature = read.fee_payer_signature;
+        assert_eq!(
+            read,
+            &TempoTransaction { fee_token: Some(PATH_USD), fee_payer_signature, ..theirs(&transaction) }
+        );
+        assert_eq!(Some(*signed.hash()), cosigned.hash());
+        let mut again = Vec::new();
+        signed.eip2718_encode(&mut again);
+        assert_eq!(cosigned.raw(), &again);
     }
 }
 

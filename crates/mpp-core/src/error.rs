@@ -8,6 +8,7 @@ pub use crate::exchange::{NotPaid, Reason};
 pub use crate::policy::Refusal;
 pub use crate::receipt::ReceiptError;
 pub use crate::tempo::signer::{KeyError, SignatureError, SignerError};
+pub use crate::tempo::sponsor::SponsorRefusal;
 pub use crate::tempo::transaction::TransactionError;
 pub use crate::tempo::verify::VerifyError;
 
@@ -45,6 +46,9 @@ pub enum Error {
     /// A credential does not pay its challenge.
     #[error(transparent)]
     Verify(#[from] VerifyError),
+    /// A sponsor did not sign.
+    #[error(transparent)]
+    Sponsor(#[from] SponsorRefusal),
     /// A receipt could not be read, or is not for the payment made.
     #[error(transparent)]
     Receipt(#[from] ReceiptError),

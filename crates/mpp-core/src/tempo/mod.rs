@@ -6,6 +6,7 @@ mod memo;
 mod payment;
 mod proof;
 pub(crate) mod signer;
+pub(crate) mod sponsor;
 pub(crate) mod transaction;
 pub(crate) mod verify;
 

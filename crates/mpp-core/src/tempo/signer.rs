@@ -4,7 +4,8 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use alloy_primitives::{Address, B256, keccak256};
+use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_rlp::{Encodable, Header};
 use k256::ecdsa::{RecoveryId, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
@@ -72,7 +73,12 @@ impl LocalSigner {
     /// Signs a payment, the same way every time (RFC 6979).
     #[must_use]
     pub fn sign(&self, payment: &Unsigned) -> Signature {
-        let (signature, recovery) = self.key.sign_prehash_recoverable(payment.signing_hash().as_slice());
+        self.sign_hash(&payment.signing_hash())
+    }
+
+    /// Signs anything, which is why nobody outside may: what is to be signed has a type of its own.
+    pub(super) fn sign_hash(&self, hash: &B256) -> Signature {
+        let (signature, recovery) = self.key.sign_prehash_recoverable(hash.as_slice());
         Signature { signature, recovery }
     }
 }
@@ -143,6 +149,19 @@ impl Signature {
         let parts = self.signature.to_bytes().into_iter().chain([parity]);
         bytes.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
         bytes
+    }
+
+    /// The RLP list of the parity of y, r and s, as a sponsor's signature is written.
+    pub(super) fn to_list(&self) -> Vec<u8> {
+        let mut items = alloy_rlp::encode(self.recovery.is_y_odd());
+        for half in <[_; 2]>::from(self.signature.split_bytes()) {
+            let number = U256::from_be_slice(&half).to_be_bytes_trimmed_vec();
+            number.as_slice().encode(&mut items);
+        }
+        let mut list = Vec::with_capacity(70);
+        Header { list: true, payload_length: items.len() }.encode(&mut list);
+        list.extend(items);
+        list
     }
 
     /// A signature with a low s (TIP-0001 refuses the other half); `None` for anything else.

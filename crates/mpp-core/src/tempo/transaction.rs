@@ -68,28 +68,47 @@ impl Transaction {
     /// What the sender signs: keccak256 of 0x76 and the fields, without a sponsor's token.
     #[must_use]
     pub fn signing_hash(&self) -> B256 {
-        let mut encoded = Vec::with_capacity(256);
-        self.encode(TYPE, &[SPONSOR_MARK], None, &mut encoded);
-        keccak256(encoded)
+        let fee = match self.fee {
+            FeePayment::Sender(token) => (token, &[EMPTY_STRING_CODE][..]),
+            FeePayment::Sponsor => (None, &[SPONSOR_MARK][..]),
+        };
+        keccak256(self.encode(TYPE, fee, None))
     }
 
     /// The transaction with `sender`'s signature: type 0x76, or an 0x78 envelope when a sponsor has to sign too.
     #[must_use]
     pub fn signed(&self, sender: Address, signature: &Signature) -> SignedTransaction {
-        let mut raw = Vec::with_capacity(384);
-        match self.fee {
-            FeePayment::Sender(_) => self.encode(TYPE, &[], Some(signature), &mut raw),
-            FeePayment::Sponsor => {
-                let mut slot = Vec::with_capacity(21);
-                sender.as_slice().encode(&mut slot);
-                self.encode(ENVELOPE_TYPE, &slot, Some(signature), &mut raw);
+        let (raw, sponsored) = match self.fee {
+            FeePayment::Sender(token) => {
+                (self.encode(TYPE, (token, &[EMPTY_STRING_CODE]), Some(signature)), false)
             }
-        }
-        SignedTransaction { raw: raw.into(), sponsored: self.fee == FeePayment::Sponsor }
+            FeePayment::Sponsor => {
+                let slot = alloy_rlp::encode(sender.as_slice());
+                (self.encode(ENVELOPE_TYPE, (None, &slot), Some(signature)), true)
+            }
+        };
+        SignedTransaction { raw: raw.into(), sponsored }
     }
 
-    /// Appends type byte and list; `sponsor_slot` stands in for the sponsor's signature.
-    fn encode(&self, kind: u8, sponsor_slot: &[u8], signature: Option<&Signature>, out: &mut Vec<u8>) {
+    /// What a sponsor signs to pay `sender`'s fee in `token`: keccak256 of 0x78 and the fields, the sender in his slot.
+    pub(super) fn sponsor_hash(&self, sender: Address, token: Address) -> B256 {
+        let slot = alloy_rlp::encode(sender.as_slice());
+        keccak256(self.encode(ENVELOPE_TYPE, (Some(token), &slot), None))
+    }
+
+    /// The transaction with the sender's signature and the sponsor's, who pays in `token`: type 0x76.
+    pub(super) fn cosigned(
+        &self,
+        signature: &Signature,
+        token: Address,
+        sponsor: &Signature,
+    ) -> SignedTransaction {
+        let raw = self.encode(TYPE, (Some(token), &sponsor.to_list()), Some(signature));
+        SignedTransaction { raw: raw.into(), sponsored: false }
+    }
+
+    /// Type byte and list. `fee` is the fee's token and the RLP in the slot of the sponsor's signature.
+    fn encode(&self, kind: u8, fee: (Option<Address>, &[u8]), signature: Option<&Signature>) -> Vec<u8> {
         let mut fields = Vec::with_capacity(352);
         self.chain_id.encode(&mut fields);
         self.max_priority_fee_per_gas.encode(&mut fields);
@@ -110,23 +129,18 @@ impl Transaction {
         self.nonce.encode(&mut fields);
         self.valid_before.unwrap_or_default().encode(&mut fields);
         self.valid_after.unwrap_or_default().encode(&mut fields);
-        match self.fee {
-            FeePayment::Sender(token) => {
-                token.as_ref().map_or(&[][..], |token| token.as_slice()).encode(&mut fields);
-                fields.push(EMPTY_STRING_CODE);
-            }
-            FeePayment::Sponsor => {
-                fields.push(EMPTY_STRING_CODE);
-                fields.extend(sponsor_slot);
-            }
-        }
+        let (token, slot) = fee;
+        token.as_ref().map_or(&[][..], |token| token.as_slice()).encode(&mut fields);
+        fields.extend(slot);
         fields.push(EMPTY_LIST_CODE);
         if let Some(signature) = signature {
             signature.to_bytes().as_slice().encode(&mut fields);
         }
+        let mut out = Vec::with_capacity(384);
         out.push(kind);
-        Header { list: true, payload_length: fields.len() }.encode(out);
+        Header { list: true, payload_length: fields.len() }.encode(&mut out);
         out.extend(fields);
+        out
     }
 }
 
@@ -176,7 +190,9 @@ pub(super) fn fee_ceiling(gas_limit: u64, max_fee_per_gas: u128) -> Amount {
 }
 
 /// Reads the list in the order it is written; the sender's address is there only in an envelope.
-fn decode_fields(raw: &[u8]) -> Result<(Transaction, Signature, Option<Address>), TransactionError> {
+pub(super) fn decode_fields(
+    raw: &[u8],
+) -> Result<(Transaction, Signature, Option<Address>), TransactionError> {
     let (kind, mut rest) = raw.split_first().ok_or(TransactionError::Field("type"))?;
     if ![TYPE, ENVELOPE_TYPE].contains(kind) {
         return Err(TransactionError::Type { found: *kind });

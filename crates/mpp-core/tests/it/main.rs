@@ -10,6 +10,7 @@ mod payee;
 mod properties;
 mod raw;
 mod secrets;
+mod sponsor;
 mod support;
 mod values;
 mod vectors;

@@ -1,0 +1,73 @@
+//! What a payee signs and reads, on a real node: a sponsored payment is mined at the sponsor's cost.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use e2e::{Anvil, CHAIN_ID, PATH_USD, PAYER, RECIPIENT, SPONSOR};
+use mpp_core::payee::{Offer, Sponsor};
+use mpp_core::tempo::{Address, LocalSigner, SignedPayment, SignedTransaction};
+use mpp_core::{Amount, Challenge, ChargeRequest, Policy};
+use serde_json::{Value, json};
+
+const CENT: u128 = 10_000;
+
+#[tokio::test]
+async fn cosigned_payment_costs_the_payer_the_price_and_the_sponsor_the_fee() {
+    let node = Anvil::start(CHAIN_ID).await;
+    let payment = pay(charge(CENT).sponsored());
+    let verified = payment.credential().verify(CHAIN_ID, now()).unwrap();
+    let sponsor = Sponsor::new(LocalSigner::from_hex(SPONSOR.key).unwrap(), PATH_USD);
+    let cosigned = sponsor.cosign(&verified, now()).unwrap();
+    let accounts = [PAYER.address, RECIPIENT.address, SPONSOR.address];
+    let before = balances(&node, accounts).await;
+    broadcast(&node, &cosigned).await;
+    let mined = node.transaction(cosigned.hash().unwrap()).await.unwrap();
+    assert_eq!((mined.succeeded, mined.from), (true, PAYER.address));
+    assert_eq!(mined.fee_payer, SPONSOR.address);
+    let after = balances(&node, accounts).await;
+    assert_eq!([before[0] - after[0], after[1] - before[1], before[2] - after[2]], [CENT, CENT, mined.fee]);
+    assert!(mined.fee > 0);
+}
+
+/// Has the node mine it; its receipt.
+async fn broadcast(node: &Anvil, transaction: &SignedTransaction) -> Value {
+    let receipt = node.rpc("eth_sendRawTransactionSync", json!([transaction.raw()])).await.unwrap();
+    assert_eq!(receipt["status"], "0x1", "{receipt}");
+    receipt
+}
+
+/// The payer's answer to a challenge for `request`.
+fn pay(request: ChargeRequest) -> SignedPayment {
+    let offer = Offer {
+        realm: "payee.test",
+        request: &request,
+        expires_at: Some(now() + 60),
+        digest: None,
+        description: None,
+        opaque: BTreeMap::new(),
+    };
+    let challenge = Challenge::issue(&[7; 32], &offer).unwrap();
+    let policy = Policy::new(CHAIN_ID, [PATH_USD], request.amount()).push(true);
+    let signer = LocalSigner::from_hex(PAYER.key).unwrap();
+    let unsigned = policy.approve(challenge, b"", now()).unwrap().prepare(signer.address(), now(), 0x5eed);
+    let signature = signer.sign(&unsigned);
+    unsigned.signed(&signature)
+}
+
+fn charge(units: u128) -> ChargeRequest {
+    ChargeRequest::new(Amount::from_base_units(units), PATH_USD, RECIPIENT.address, CHAIN_ID)
+}
+
+async fn balances<const N: usize>(node: &Anvil, owners: [Address; N]) -> [u128; N] {
+    let mut found = [0; N];
+    for (found, owner) in found.iter_mut().zip(owners) {
+        *found = node.balance_of(PATH_USD, owner).await;
+    }
+    found
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
