@@ -1,13 +1,14 @@
-//! What a payee signs and reads, on a real node: a sponsored payment is mined at the sponsor's cost.
+//! What a payee signs and reads, on a real node: a sponsored payment is mined at the sponsor's cost, a
+//! refund reaches the payer.
 
-#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use e2e::{Anvil, CHAIN_ID, PATH_USD, PAYER, RECIPIENT, SPONSOR};
-use mpp_core::payee::{Offer, Sponsor};
-use mpp_core::tempo::{Address, LocalSigner, SignedPayment, SignedTransaction};
+use mpp_core::payee::{Offer, Refund, Sponsor};
+use mpp_core::tempo::{Address, Fees, LocalSigner, SignedPayment, SignedTransaction};
 use mpp_core::{Amount, Challenge, ChargeRequest, Policy};
 use serde_json::{Value, json};
 
@@ -29,6 +30,27 @@ async fn cosigned_payment_costs_the_payer_the_price_and_the_sponsor_the_fee() {
     let after = balances(&node, accounts).await;
     assert_eq!([before[0] - after[0], after[1] - before[1], before[2] - after[2]], [CENT, CENT, mined.fee]);
     assert!(mined.fee > 0);
+}
+
+#[tokio::test]
+async fn refund_reaches_the_payer_and_is_found_by_the_payments_reference() {
+    let node = Anvil::start(CHAIN_ID).await;
+    let payment = pay(charge(CENT));
+    broadcast(&node, payment.transaction().unwrap()).await;
+    let reference = payment.hash().unwrap().to_string();
+    let operator = LocalSigner::from_hex(RECIPIENT.key).unwrap();
+    let refund = Refund::new(CHAIN_ID, PATH_USD, payment.payer(), payment.quote().amount, &reference);
+    let (signed, valid_before) = refund.sign(&operator, &Fees::default(), now(), 7);
+    assert!(valid_before > now());
+    let accounts = [PAYER.address, RECIPIENT.address];
+    let before = balances(&node, accounts).await;
+    broadcast(&node, &signed).await;
+    let fee = node.transaction(signed.hash().unwrap()).await.unwrap().fee;
+    let after = balances(&node, accounts).await;
+    assert_eq!([after[0] - before[0], before[1] - after[1]], [CENT, CENT + fee]);
+    let found = node.memo_transfers(Some(Refund::memo(&reference))).await;
+    let found: Vec<_> = found.iter().map(|it| (it.from, it.to, it.amount, Some(it.transaction))).collect();
+    assert_eq!(found, [(RECIPIENT.address, PAYER.address, CENT, signed.hash())]);
 }
 
 /// Has the node mine it; its receipt.

@@ -77,6 +77,7 @@ pub mod payee {
     pub use crate::digest::body_digest;
     pub use crate::issue::Offer;
     pub use crate::problem::ProblemType;
+    pub use crate::tempo::refund::Refund;
     pub use crate::tempo::sponsor::{Sponsor, SponsorLimits};
 }
 

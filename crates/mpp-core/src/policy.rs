@@ -250,7 +250,8 @@ impl Approval {
 }
 
 const DEFAULT_MAX_FEE: Amount = Amount::from_base_units(100_000);
-const DEFAULT_VALIDITY: u64 = 25;
+/// Seconds for which a transaction is valid, if nobody says otherwise: what the chain allows less a clock's error.
+pub(crate) const DEFAULT_VALIDITY: u64 = 25;
 /// TIP-1009 `MAX_EXPIRY_SECS`.
 const MAX_VALIDITY: u64 = 30;
 /// A challenge with fewer seconds left than this can't be paid in time: a node takes no transaction that ends within

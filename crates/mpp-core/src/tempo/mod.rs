@@ -5,6 +5,7 @@ mod call;
 mod memo;
 mod payment;
 mod proof;
+pub(crate) mod refund;
 pub(crate) mod signer;
 pub(crate) mod sponsor;
 pub(crate) mod transaction;

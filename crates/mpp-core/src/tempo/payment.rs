@@ -1,13 +1,16 @@
 //! One approved payment on its way to a signature: [`Approval`] in, [`Unsigned`] between, [`SignedPayment`] out. Each
 //! step uses up the one before.
 
+use std::ops::Range;
+
 use alloy_primitives::{Address, B256, U256};
 
+use super::Fees;
 use super::signer::Signature;
 use super::transaction::{Call, FeePayment, SignedTransaction, Transaction};
 use super::{call, memo, proof};
 use crate::challenge::Challenge;
-use crate::charge::Modes;
+use crate::charge::{Modes, Transfer};
 use crate::credential::{Credential, Payload};
 use crate::policy::Approval;
 use crate::quote::Quote;
@@ -28,25 +31,15 @@ impl Approval {
         if let Some(primary) = transfers.first_mut() {
             primary.memo.get_or_insert_with(|| memo::attribution(&self.challenge));
         }
-        let to = self.charge.currency();
-        let calls: Vec<Call> =
-            transfers.iter().map(|transfer| Call { to, input: call::encode(transfer).into() }).collect();
         let latest = now.saturating_add(self.max_validity);
-        // The salt is a time at which the payment was already valid: anywhere from 1970 to an hour ago.
-        let past = now.saturating_sub(3600).max(1);
-        let fee = if self.charge.fee_payer() { FeePayment::Sponsor } else { FeePayment::Sender(Some(to)) };
-        let transaction = Transaction {
+        let valid_before = self.challenge.expires_at().map_or(latest, |expires| expires.min(latest));
+        let transaction = expiring(
             chain_id,
-            max_priority_fee_per_gas: self.fees.max_priority_fee_per_gas,
-            max_fee_per_gas: self.fees.max_fee_per_gas,
-            gas_limit: self.fees.gas_limit(calls.len(), self.charge.fee_payer()),
-            calls,
-            nonce_key: U256::MAX,
-            nonce: 0,
-            valid_before: Some(self.challenge.expires_at().map_or(latest, |expires| expires.min(latest))),
-            valid_after: Some(1 + salt % past),
-            fee,
-        };
+            (self.charge.currency(), &transfers),
+            self.charge.fee_payer(),
+            &self.fees,
+            salted_start(now, salt)..valid_before,
+        );
         let hash = transaction.signing_hash();
         Unsigned { approval: self, payer, hash, transaction: Some(transaction) }
     }
@@ -166,4 +159,33 @@ impl SignedPayment {
     pub fn valid_before(&self) -> Option<u64> {
         self.valid_before
     }
+}
+
+/// The transaction of transfers of one token, with a nonce that expires: nobody has to look one up. The fee is paid in
+/// the same token, unless a sponsor pays it.
+pub(super) fn expiring(
+    chain_id: u64,
+    (token, transfers): (Address, &[Transfer]),
+    sponsored: bool,
+    fees: &Fees,
+    valid: Range<u64>,
+) -> Transaction {
+    let calls = transfers.iter().map(|transfer| Call { to: token, input: call::encode(transfer).into() });
+    Transaction {
+        chain_id,
+        max_priority_fee_per_gas: fees.max_priority_fee_per_gas,
+        max_fee_per_gas: fees.max_fee_per_gas,
+        gas_limit: fees.gas_limit(transfers.len(), sponsored),
+        calls: calls.collect(),
+        nonce_key: U256::MAX,
+        nonce: 0,
+        valid_before: Some(valid.end),
+        valid_after: Some(valid.start),
+        fee: if sponsored { FeePayment::Sponsor } else { FeePayment::Sender(Some(token)) },
+    }
+}
+
+/// The salt as a time from which on a transaction was already valid: anywhere from 1970 to an hour ago.
+pub(super) fn salted_start(now: u64, salt: u64) -> u64 {
+    1 + salt % now.saturating_sub(3600).max(1)
 }

@@ -9,6 +9,7 @@ mod hostile;
 mod payee;
 mod properties;
 mod raw;
+mod refund;
 mod secrets;
 mod sponsor;
 mod support;
