@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mpp_core::error::{NotPaid, Reason, ReceiptError, Refusal};
 use mpp_core::exchange::{Exchange, Next, Outcome};
-use mpp_core::tempo::SignedPayment;
-use mpp_core::{Approval, Decision, Policy, Receipt};
+use mpp_core::tempo::{self, SignedPayment};
+use mpp_core::{Amount, Approval, Decision, Policy, Receipt};
 use serde_json::{Value, json};
 
-use crate::support::{NOW, base64url, challenge, charge, header, parameters, pay, policy};
+use crate::support::{NOW, STRANGER, base64url, challenge, charge, decoded, header, parameters, pay, policy};
 
 fn get(policy: &Policy) -> Exchange<'_> {
     Exchange { method: "GET", body: Some(b""), secure: true, has_authorization: false, policy }
@@ -182,6 +182,36 @@ fn a_receipt_for_something_else_confirms_nothing() {
 }
 
 #[test]
+fn a_receipt_that_names_other_terms_than_were_signed_confirms_nothing() {
+    let [payment, ..] = payments();
+    let receipt = || Receipt::new(payment.hash().expect("a hash").to_string(), NOW, None);
+    let (amount, token, payer) = (payment.quote().amount, payment.quote().token, payment.payer());
+    let good = receipt().paid(amount, token, payer);
+    assert_eq!(payment.answered(200, Some(good.encode().as_bytes())), Outcome::Paid(good.clone()));
+    let less = Amount::from_base_units(9_999);
+    for (receipt, member) in [
+        (receipt().paid(less, token, payer), "amount"),
+        (receipt().paid(amount, tempo::USDC_E, payer), "currency"),
+        (receipt().paid(amount, token, tempo::PATH_USD), "payer"),
+    ] {
+        let answered = payment.answered(200, Some(receipt.encode().as_bytes()));
+        assert_eq!(answered, Outcome::WrongReceipt(ReceiptError::Terms(member)));
+    }
+    // Each counts by itself, and addresses in any letter case.
+    let alone = |member: &str, value: &str| {
+        let mut json = decoded(&receipt().encode());
+        json[member] = json!(value);
+        payment.answered(200, Some(base64url(&json).as_bytes()))
+    };
+    assert_eq!(decoded(&good.encode())["amount"], "10000");
+    assert_eq!(alone("payer", STRANGER), Outcome::WrongReceipt(ReceiptError::Terms("payer")));
+    for value in [payer.to_string(), format!("0x{}", payer.to_string()[2..].to_lowercase())] {
+        assert!(matches!(alone("payer", &value), Outcome::Paid(_)), "{value}");
+    }
+    assert_eq!(alone("amount", "0.01"), Outcome::WrongReceipt(ReceiptError::Member("amount")));
+}
+
+#[test]
 fn a_receipt_on_a_failure_counts_only_when_it_names_what_nobody_else_knows() {
     let [transaction, sponsored, proof] = payments();
     let receipt = Receipt::new(transaction.hash().expect("a hash").to_string(), NOW, None);
@@ -222,6 +252,9 @@ fn a_receipt_that_is_none_is_reported() {
         (with("method", json!("stripe")), ReceiptError::Method),
         (with("reference", json!(null)), ReceiptError::Member("reference")),
         (with("timestamp", json!(0)), ReceiptError::Member("timestamp")),
+        (with("amount", json!(10_000)), ReceiptError::Member("amount")),
+        (with("currency", json!("USD")), ReceiptError::Member("currency")),
+        (with("payer", json!([])), ReceiptError::Member("payer")),
         (String::from("W10"), ReceiptError::Encoding("is not a JSON object")),
         (String::from("!"), ReceiptError::Encoding("is not base64url")),
         ("A".repeat(16 * 1024 + 1), ReceiptError::Encoding("is too long")),

@@ -210,8 +210,14 @@ proptest! {
     fn a_receipt_is_read_back_as_it_was(
         (reference, external_id) in (shown(), option::of(shown())),
         settled_at in 0..253_402_300_800_u64,
+        paid in option::of((any::<u128>(), address(), address())),
     ) {
-        let receipt = Receipt::new(reference, settled_at, external_id.as_deref());
+        let mut receipt = Receipt::new(reference, settled_at, external_id.as_deref());
+        if let Some((amount, currency, payer)) = paid {
+            receipt = receipt.paid(Amount::from_base_units(amount), currency, payer);
+            prop_assert_eq!(receipt.amount(), Some(Amount::from_base_units(amount)));
+            prop_assert_eq!((receipt.currency(), receipt.payer()), (Some(currency), Some(payer)));
+        }
         prop_assert_eq!(Receipt::parse(receipt.encode().as_bytes()), Ok(receipt));
     }
 

@@ -105,6 +105,7 @@ fn walk(request: &Value) -> Page {
         String::from("2027-01-15T08:00:00Z"),
     ]);
     page.print(&receipt);
+    page.print(&receipt.clone().paid(payment.quote().amount, payment.quote().token, payment.payer()));
     let outcome: Outcome = payment.answered(200, Some(receipt.encode().as_bytes()));
     page.print(&outcome);
     page
