@@ -40,7 +40,10 @@
 //! ```
 //!
 //! [`exchange`] strings these steps into the whole conversation. A payee walks the other way: [`Challenge::issue`],
-//! [`Credential::parse`], [`Challenge::is_bound_by`], [`Credential::verify`], [`Receipt::new`].
+//! [`Credential::parse`], [`Challenge::is_bound_by`], [`Credential::verify`], [`Receipt::new`]. Between the last two lies
+//! the chain. A payment whose fee the payee pays goes through [`payee::Sponsor::cosign`] before it is broadcast; one that
+//! the payer broadcast goes through [`Credential::paid_by`] with the logs found. What could not be delivered is given
+//! back by a [`payee::Refund`].
 
 // In reading order, which rustfmt keeps within a group.
 mod auth_param;
@@ -77,6 +80,7 @@ pub mod payee {
     pub use crate::digest::body_digest;
     pub use crate::issue::Offer;
     pub use crate::problem::ProblemType;
+    pub use crate::tempo::logs::TransferLog;
     pub use crate::tempo::refund::Refund;
     pub use crate::tempo::sponsor::{Sponsor, SponsorLimits};
 }

@@ -2,6 +2,7 @@
 //! what they pay (draft-tempo-charge-00). No RPC is needed to pay: the nonce expires, gas is static, fees have a fixed ceiling.
 
 mod call;
+pub(crate) mod logs;
 mod memo;
 mod payment;
 mod proof;

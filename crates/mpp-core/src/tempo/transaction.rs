@@ -5,8 +5,10 @@
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_rlp::{Decodable, EMPTY_LIST_CODE, EMPTY_STRING_CODE, Encodable, Header};
 
+use super::call;
 use super::signer::Signature;
 use crate::amount::Amount;
+use crate::charge::Transfer;
 
 /// An unsigned Tempo transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +65,12 @@ impl Transaction {
     #[must_use]
     pub fn fee_ceiling(&self) -> Amount {
         fee_ceiling(self.gas_limit, self.max_fee_per_gas)
+    }
+
+    /// What it transfers, in its order, each with the token; `None` if any of its calls does anything else.
+    #[must_use]
+    pub fn transfers(&self) -> Option<Vec<(Address, Transfer)>> {
+        self.calls.iter().map(|call| Some((call.to, call::decode(&call.input)?))).collect()
     }
 
     /// What the sender signs: keccak256 of 0x76 and the fields, without a sponsor's token.

@@ -5,7 +5,7 @@ use alloy_primitives::{Address, B256};
 
 use super::signer::Signature;
 use super::transaction::{FeePayment, SignedTransaction, Transaction, TransactionError};
-use super::{call, memo, proof};
+use super::{memo, proof};
 use crate::charge::{ChargeError, ChargeRequest, Modes, Transfer};
 use crate::credential::{Credential, Payload};
 
@@ -22,7 +22,7 @@ pub enum Verified {
         /// Its bytes.
         signed: SignedTransaction,
     },
-    /// A transaction the payer broadcast; its receipt and logs have to be looked up.
+    /// A transaction the payer broadcast; look its receipt up, and ask [`Credential::paid_by`] about its logs.
     Hash(B256),
     /// A proof of identity for a charge of nothing.
     Proof {
@@ -57,7 +57,10 @@ impl Credential {
                 self.verify_transaction(raw, &charge, chain_id, now)
             }
             (Payload::Hash(hash), false) if charge.modes() != Modes::Pull && !charge.fee_payer() => {
-                Ok(Verified::Hash(*hash))
+                match self.source() {
+                    Some((chain, _)) if chain != chain_id => Err(VerifyError::Source),
+                    _ => Ok(Verified::Hash(*hash)),
+                }
             }
             _ => Err(VerifyError::Payload),
         }
@@ -105,10 +108,20 @@ impl Credential {
 
     /// Every transfer asked for is there exactly once, in any order, and nothing else is.
     fn verify_calls(&self, transaction: &Transaction, charge: &ChargeRequest) -> Result<(), VerifyError> {
-        let on_token =
-            transaction.calls.iter().map(|call| (call.to == charge.currency()).then_some(&call.input));
-        let found: Option<Vec<Transfer>> = on_token.map(|input| call::decode(input?)).collect();
-        let mut found = found.ok_or(VerifyError::ForeignCall)?;
+        let found = transaction.transfers().ok_or(VerifyError::ForeignCall)?;
+        if found.iter().any(|(token, _)| *token != charge.currency()) {
+            return Err(VerifyError::ForeignCall);
+        }
+        let rest = self.take_transfers(charge, found.into_iter().map(|(_, transfer)| transfer).collect())?;
+        if rest.is_empty() { Ok(()) } else { Err(VerifyError::ForeignCall) }
+    }
+
+    /// What is left of the transfers in the charge's token once each that is asked for was taken out.
+    pub(super) fn take_transfers(
+        &self,
+        charge: &ChargeRequest,
+        mut found: Vec<Transfer>,
+    ) -> Result<Vec<Transfer>, VerifyError> {
         for (index, asked) in charge.transfers().iter().enumerate() {
             let memo_fits = |memo: Option<B256>| match (asked.memo, memo) {
                 (None, Some(memo)) if index == 0 => memo::attributes(&memo, self.challenge()),
@@ -120,7 +133,7 @@ impl Credential {
             let at = found.iter().position(pays).ok_or(VerifyError::MissingTransfer { index })?;
             found.swap_remove(at);
         }
-        if found.is_empty() { Ok(()) } else { Err(VerifyError::ForeignCall) }
+        Ok(found)
     }
 }
 

@@ -8,6 +8,7 @@ mod headers;
 mod hostile;
 mod payee;
 mod properties;
+mod pushed;
 mod raw;
 mod refund;
 mod secrets;
