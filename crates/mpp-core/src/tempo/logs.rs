@@ -62,12 +62,12 @@ impl Credential {
         let transfers = transfers(charge.currency(), logs);
         let source = self.source().map(|(_, address)| address);
         let mut error = VerifyError::MissingTransfer { index: 0 };
-        let mut asked: Vec<Address> = Vec::new();
+        let mut tried: Vec<Address> = Vec::new();
         for (payer, transfer) in &transfers {
-            if transfer.memo.is_none() || asked.contains(payer) {
+            if transfer.memo.is_none() || tried.contains(payer) {
                 continue;
             }
-            asked.push(*payer);
+            tried.push(*payer);
             let own = transfers.iter().filter(|(from, _)| from == payer).map(|(_, transfer)| *transfer);
             match self.take_transfers(&charge, own.collect()) {
                 Ok(_) if source.is_none_or(|source| source == *payer) => return Ok(*payer),
