@@ -13,9 +13,9 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
-use axum::routing::{get, post};
-use mpp_gate::settle::Settle;
-use mpp_gate::{Cost, Gate, NoRandomness, Payee};
+use axum::routing::{get, get_service, post};
+use mpp_gate::chain::Chain;
+use mpp_gate::{Charge, Cost, Gate, NoRandomness, Payee};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -26,20 +26,23 @@ use crate::price::Prices;
 use crate::request::Order;
 use crate::upstream::Upstream;
 
-/// A gateway that can be served: every [`Route`] for money, `/openapi.json`, `/llms.txt` and `/health` for nothing.
+/// A gateway that can be served: every [`Route`] for money; `/payments/{reference}`, `/openapi.json`, `/llms.txt` and
+/// `/health` for nothing.
 pub struct Gateway {
-    router: Router,
+    gate: Gate,
+    shop: Arc<Shop>,
+    openapi: Bytes,
+    llms: Bytes,
 }
 
 impl Gateway {
-    /// A gateway at which `payee` is paid what `prices` say, by payments that `settle` makes happen, for what
-    /// `upstream` answers.
+    /// A gateway at which `payee` is paid what `prices` say, on `chain`, for what `upstream` answers.
     ///
     /// # Errors
     /// When the operating system has no random numbers for the gate's secret.
     pub fn new(
         payee: Payee,
-        settle: impl Settle + 'static,
+        chain: impl Chain + 'static,
         upstream: impl Upstream + 'static,
         prices: Prices,
     ) -> Result<Self, NoRandomness> {
@@ -47,28 +50,48 @@ impl Gateway {
             Route::ALL.into_iter().filter(|route| upstream.offers(*route).is_ok()).collect();
         let openapi: Bytes = openapi::document(&offered, &payee, &prices).to_string().into();
         let llms: Bytes = llms::text(&offered, &payee, &prices).into();
-        let shop = Arc::new(Shop { upstream, prices });
-
+        let shop = Arc::new(Shop { upstream: Box::new(upstream), prices });
         let pricer = Arc::clone(&shop);
-        let gate = Gate::new(payee, settle, move |request: &Parts, body: &Bytes| {
+        let gate = Gate::new(payee, chain, move |request: &Parts, body: &Bytes| {
             pricer.cost(request.uri.path(), body)
         })?;
+        Ok(Gateway { gate, shop, openapi, llms })
+    }
+
+    /// Changes the gate: where it keeps its sales, who refunds, who pays fees. See [`Gate`].
+    #[must_use]
+    pub fn with_gate(self, configure: impl FnOnce(Gate) -> Gate) -> Self {
+        Gateway { gate: configure(self.gate), ..self }
+    }
+
+    /// The gate, to look at; clones share everything.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// All routes, to be served by whatever serves axum's; [`Gate::maintain`] has to run beside it.
+    pub fn router(&self) -> Router {
+        let json = document("application/json", self.openapi.clone());
+        let text = document("text/plain; charset=utf-8", self.llms.clone());
+        let health = self.gate.clone();
         let mut router = Router::new()
-            .route("/openapi.json", get(document("application/json", openapi)).fallback(wrong_method))
-            .route("/llms.txt", get(document("text/plain; charset=utf-8", llms)).fallback(wrong_method))
-            .route("/health", get(health).fallback(wrong_method))
+            .route("/openapi.json", get(json).fallback(wrong_method))
+            .route("/llms.txt", get(text).fallback(wrong_method))
+            .route("/health", get(move || async move { healthy(&health) }).fallback(wrong_method))
+            .route("/payments/{reference}", get_service(self.gate.status()).fallback(wrong_method))
             .fallback(not_found);
         for route in Route::ALL {
-            let shop = Arc::clone(&shop);
+            let shop = Arc::clone(&self.shop);
             let answer = move |body: Bytes| {
                 let shop = Arc::clone(&shop);
                 async move { shop.answer(route, &body).await }
             };
-            let gate = gate.clone().body_limit(route.body_limit());
+            let gate = self.gate.clone().body_limit(route.body_limit());
             router = router.route(route.path(), post(answer).route_layer(gate).fallback(wrong_method));
         }
         // The gate has a limit of its own on each route, and nothing else reads a body.
-        Ok(Gateway { router: router.layer(DefaultBodyLimit::disable()) })
+        router.layer(DefaultBodyLimit::disable())
     }
 
     /// Serves on `listener` until `stop` is done, and then finishes what was begun.
@@ -80,7 +103,12 @@ impl Gateway {
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        axum::serve(listener, self.router).with_graceful_shutdown(stop).await
+        let gate = self.gate.clone();
+        let upkeep = tokio::spawn(async move { gate.maintain().await });
+        let served = axum::serve(listener, self.router()).with_graceful_shutdown(stop).await;
+        self.gate.finished().await;
+        upkeep.abort();
+        served
     }
 }
 
@@ -91,12 +119,12 @@ impl fmt::Debug for Gateway {
 }
 
 /// What is sold, and for how much.
-struct Shop<U> {
-    upstream: U,
+struct Shop {
+    upstream: Box<dyn Upstream>,
     prices: Prices,
 }
 
-impl<U: Upstream> Shop<U> {
+impl Shop {
     fn order(&self, route: Route, body: &[u8]) -> Result<Order, Refusal> {
         self.upstream.offers(route)?;
         let order = Order::parse(route, body, &self.prices)?;
@@ -109,7 +137,7 @@ impl<U: Upstream> Shop<U> {
         let Some(route) = Route::of(path) else { return Cost::Free };
         match self.order(route, body) {
             Ok(order) => {
-                Cost::Charge { amount: order.price(), description: Some(format!("Grok: {}", route.title())) }
+                Cost::Charge(Charge::new(order.price()).description(format!("Grok: {}", route.title())))
             }
             Err(refusal) => Cost::Refused(Box::new(refusal.encode())),
         }
@@ -154,8 +182,14 @@ fn document(
     move || std::future::ready(([(CONTENT_TYPE, kind), (CACHE_CONTROL, "max-age=300")], text.clone()))
 }
 
-async fn health() -> Answer {
-    Answer(json!({"status": "ok"}))
+/// What a balancer asks: whether requests can be sold right now.
+fn healthy(gate: &Gate) -> Result<Answer, Refusal> {
+    match gate.unready() {
+        None => Ok(Answer(json!({"status": "ok"}))),
+        Some(reason) => {
+            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "unready", reason).retry_after(Some(5)))
+        }
+    }
 }
 
 async fn wrong_method(method: Method) -> Refusal {

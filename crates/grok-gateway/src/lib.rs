@@ -7,7 +7,7 @@
 //! ```no_run
 //! use grok_gateway::{ApiKey, Gateway, Prices, Xai};
 //! use mpp_core::tempo;
-//! use mpp_gate::{Payee, RpcSettlement};
+//! use mpp_gate::{Node, Payee};
 //!
 //! # async fn example(key: String) -> Result<(), Box<dyn std::error::Error>> {
 //! let payee = Payee {
@@ -15,7 +15,7 @@
 //!     currency: tempo::PATH_USD,
 //!     recipient: "0x060b0fB0Be9d90557577B3AEE480711067149Ff0".parse()?,
 //! };
-//! let node = RpcSettlement::connect("https://rpc.tempo.xyz").await?;
+//! let node = Node::connect("https://rpc.tempo.xyz").await?;
 //! let xai = Xai::new(Xai::BASE_URL, ApiKey::new(key).ok_or("that is no key")?)?;
 //! let gateway = Gateway::new(payee, node, xai, Prices::default())?;
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8402").await?;

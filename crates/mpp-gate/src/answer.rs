@@ -6,6 +6,8 @@ use http::{Response, StatusCode};
 use mpp_core::{Challenge, Problem};
 use serde_json::{Map, Value};
 
+use crate::sale::{Sale, State};
+
 /// Boxed, as it is bigger than what it stands beside in a `Result`.
 pub(crate) type Answer = Box<Response<Bytes>>;
 
@@ -39,13 +41,45 @@ pub(crate) fn unavailable(detail: &str) -> Answer {
     answer
 }
 
+/// Somebody else is at the same payment, or was: the request is to be sent again in so many seconds.
+pub(crate) fn again(detail: &str, seconds: u16) -> Answer {
+    let mut answer = plain(StatusCode::CONFLICT, detail);
+    answer.headers_mut().insert(RETRY_AFTER, seconds.into());
+    answer
+}
+
 /// A payment was taken, or may have been, and there is nothing to give for it. Never a 402, which reads as "pay again".
-/// `answer` is what the service said, if it said anything.
-pub(crate) fn taken(status: StatusCode, detail: &str, reference: &str, answer: Option<&str>) -> Answer {
+pub(crate) fn taken(status: StatusCode, detail: &str, reference: &str) -> Answer {
+    json_answer(status, details(status, [("detail", detail), ("reference", reference)]))
+}
+
+/// There is nothing to give for a sale but its money. `words` are the service's, if it said anything.
+pub(crate) fn returned(status: StatusCode, sale: &Sale, refunds: bool, words: Option<&str>) -> Answer {
     let status = if status == StatusCode::PAYMENT_REQUIRED { StatusCode::BAD_GATEWAY } else { status };
-    let words = answer.map(|answer| ("answer", answer));
-    let members = [("detail", detail), ("reference", reference)].into_iter().chain(words);
-    json_answer(status, details(status, members))
+    let refund = refund(sale, refunds);
+    let detail = format!("the payment was taken, but the service failed; {}", refund.1);
+    let transaction = sale.refund.as_ref().map(|refund| refund.hash.to_string());
+    let members = [("detail", detail.as_str()), ("reference", &sale.reference), ("refund", refund.0)];
+    let words = words.map(|words| ("answer", words));
+    let transaction = transaction.as_deref().map(|hash| ("refundTransaction", hash));
+    json_answer(status, details(status, members.into_iter().chain(words).chain(transaction)))
+}
+
+/// How a refund stands, for programs and for people.
+pub(crate) fn refund(sale: &Sale, refunds: bool) -> (&'static str, &'static str) {
+    match sale.state {
+        State::Refunded if sale.refund.is_none() => ("none", "nothing was paid for it"),
+        State::Refunded => ("made", "it was refunded"),
+        State::Refunding => ("sent", "its refund is on its way; ask for the payment by its reference"),
+        _ if refunds => ("due", "it will be refunded by itself; ask for the payment by its reference"),
+        _ => ("owed", "it is not refunded by itself, so keep the reference and turn to the payee"),
+    }
+}
+
+/// An error and its first cause, for payers.
+pub(crate) fn with_cause(error: &dyn std::error::Error) -> String {
+    let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+    format!("{error}{cause}")
 }
 
 /// An error and all it came from, in one line, for the log: what lies deep may name machines that payers need not know.
@@ -64,6 +98,13 @@ fn details<'a>(status: StatusCode, members: impl IntoIterator<Item = (&'a str, &
         ("status".to_owned(), status.as_u16().into()),
     ]);
     Value::Object(problem).to_string().into_bytes()
+}
+
+/// What somebody asked for, which changes.
+pub(crate) fn json(status: StatusCode, body: &Value) -> Answer {
+    let mut answer = json_answer(status, body.to_string().into_bytes());
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
 }
 
 fn json_answer(status: StatusCode, body: Vec<u8>) -> Answer {

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full};
+use tokio::sync::mpsc::Receiver;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -16,6 +17,11 @@ pub struct Body(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Se
 impl Body {
     pub(crate) fn whole(bytes: Bytes) -> Self {
         Body::of(Full::new(bytes))
+    }
+
+    /// What comes out of a channel.
+    pub(crate) fn piped(parts: Receiver<Result<Bytes, BoxError>>) -> Self {
+        Body::of(Piped(parts))
     }
 
     pub(crate) fn of<B>(body: B) -> Self
@@ -50,5 +56,19 @@ impl http_body::Body for Body {
 impl fmt::Debug for Body {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("Body").finish_non_exhaustive()
+    }
+}
+
+struct Piped(Receiver<Result<Bytes, BoxError>>);
+
+impl http_body::Body for Piped {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.0.poll_recv(context).map(|part| part.map(|part| part.map(Frame::data)))
     }
 }

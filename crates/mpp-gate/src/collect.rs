@@ -1,67 +1,125 @@
-//! Money: a credential in, a receipt out, or the answer that says why there is none and what became of the payment.
+//! Money: a credential in; a sale that is written down, or the answer that says why there is none and what became of the
+//! payment, out.
 
-use std::time::SystemTime;
-
-use http::StatusCode;
+use alloy_primitives::Address;
+use http::header::HeaderName;
+use http::{HeaderMap, StatusCode};
 use mpp_core::error::CredentialError;
-use mpp_core::payee::ProblemType;
-use mpp_core::tempo::Verified;
-use mpp_core::{Credential, Problem, Receipt};
+use mpp_core::payee::{ProblemType, body_digest};
+use mpp_core::tempo::{Payload, SignedTransaction, Transaction, Verified};
+use mpp_core::{Credential, Problem};
 
 use crate::answer::{self, Answer};
+use crate::chain::{ChainError, Found, Outgoing};
 use crate::gate::Gate;
-use crate::replay::Claim;
-use crate::settle::{Payment, SettleError};
-use crate::terms::{Fault, Terms};
+use crate::now;
+use crate::sale::{LEASE, Sale, State};
+use crate::terms::{Fault, Request, Terms};
+
+/// A sale, and whose it is.
+pub(crate) enum Claimed {
+    /// The caller's, just now.
+    Now(Sale),
+    /// Somebody's before: whoever is at it, or nobody.
+    Before(Sale),
+}
+
+type Credentials = Vec<Result<Credential, CredentialError>>;
 
 impl Gate {
-    /// Checks, claims and settles, in this order: a receipt, or why there is none.
+    /// The sale that this very credential paid for, if this is its request again.
+    pub(crate) async fn known(
+        &self,
+        request: &Request,
+        credentials: &Credentials,
+    ) -> Result<Option<Claimed>, Answer> {
+        let [Ok(credential)] = credentials.as_slice() else { return Ok(None) };
+        // Nobody but who was issued a challenge makes the store look for anything.
+        if !self.issued(credential.challenge()) {
+            return Ok(None);
+        }
+        let sale = self.store.of_challenge(credential.challenge().id()).await;
+        let sale = sale.map_err(|error| self.unavailable(&error))?;
+        let same = |sale: &Sale| sale.request == request.id() && sale.credential == digest(credential);
+        Ok(sale.filter(same).map(Claimed::Before))
+    }
+
+    /// Checks, tries and claims, in this order: a sale, new or of the same `Idempotency-Key`, or why there is none.
     pub(crate) async fn collect(
         &self,
         terms: &Terms<'_>,
-        credentials: Vec<Result<Credential, CredentialError>>,
-    ) -> Result<Receipt, Answer> {
+        headers: &HeaderMap,
+        credentials: Credentials,
+    ) -> Result<Claimed, Answer> {
         let credential = self.only(terms, credentials)?;
-        let checked_at = now();
-        let refuse = |kind, detail: &str| self.ask(terms, Fault::new(kind, detail));
-        let (charge, verified) =
-            terms.check(&credential, checked_at).map_err(|fault| self.ask(terms, fault))?;
-        let payment = match verified {
-            Verified::Proof { .. } => None,
+        let now = now();
+        let (charge, verified) = terms.check(&credential, now).map_err(|fault| self.ask(terms, fault))?;
+        let sale = |payer: Address, payment: Option<Outgoing>, state: State| {
+            let request = terms.request_id();
+            // What was pushed is paid: it is not exchanged for an earlier answer.
+            let pushed = payment.as_ref().is_some_and(|payment| payment.raw.is_empty());
+            let key = headers.get(IDEMPOTENCY_KEY).filter(|key| !key.is_empty() && !pushed);
+            Sale {
+                challenge_id: credential.challenge().id().to_owned(),
+                version: 1,
+                state,
+                due_at: Some(now.saturating_add(LEASE)),
+                credential: digest(&credential),
+                idempotency: key.map(|key| {
+                    body_digest(&[format!("{payer} {request} ").as_bytes(), key.as_bytes()].concat())
+                }),
+                request,
+                reference: payment.as_ref().map_or_else(
+                    || credential.challenge().id().to_owned(),
+                    |payment| payment.hash.to_string(),
+                ),
+                payer,
+                chain_id: self.chain.chain_id(),
+                currency: charge.currency(),
+                amount: charge.amount(),
+                payment,
+                claimed_at: now,
+                settled_at: (state == State::Settled).then_some(now),
+                answer: None,
+                failure: None,
+                refund: None,
+                refund_tries: 0,
+                ended_at: None,
+            }
+        };
+        let sale = match &verified {
+            Verified::Proof { payer } => sale(*payer, None, State::Settled),
+            Verified::Hash(hash) => {
+                let payer = self.pushed(terms, &credential, *hash).await?;
+                let payment = Outgoing { raw: Default::default(), hash: *hash, valid_before: None };
+                sale(payer, Some(payment), State::Settled)
+            }
             Verified::Transaction { payer, transaction, signed } => {
+                let signed = self.whole(terms, &verified, *payer, signed, now)?;
+                self.try_out(terms, *payer, transaction).await?;
                 let hash = signed.hash().ok_or_else(|| {
-                    refuse(ProblemType::VerificationFailed, "the transaction lacks its sponsor's signature")
+                    self.refuse(terms, ProblemType::VerificationFailed, "the transaction lacks a signature")
                 })?;
-                Some(Payment { charge, payer, transaction, signed, hash, checked_at })
+                let raw = signed.raw().clone();
+                let payment = Outgoing { raw, hash, valid_before: transaction.valid_before };
+                sale(*payer, Some(payment), State::Claimed)
             }
-            _ => return Err(refuse(ProblemType::VerificationFailed, "only pull payments are taken")),
-        };
-        let challenge = credential.challenge();
-        let claim = Claim {
-            challenge_id: challenge.id().to_owned(),
-            transaction: payment.as_ref().map(|payment| payment.hash),
-            expires_at: challenge.expires_at().unwrap_or(u64::MAX),
-        };
-        match self.replays.claim(&claim, checked_at).await {
-            Ok(true) => {}
-            Ok(false) => return Err(refuse(ProblemType::InvalidChallenge, "this payment was used before")),
-            Err(error) => {
-                tracing::error!(error = answer::chain(&error), "nothing can be sold");
-                return Err(answer::unavailable(&format!("{error}; nothing was paid")));
+            _ => {
+                let detail = "payments of this kind are not taken";
+                return Err(self.refuse(terms, ProblemType::VerificationFailed, detail));
             }
-        }
-        let Some(payment) = payment else { return Ok(Receipt::new(challenge.id(), checked_at, None)) };
-        match self.settle.settle(&payment).await {
-            Ok(()) => Ok(Receipt::new(payment.hash.to_string(), now(), None)),
-            Err(error) => Err(self.unsettled(terms, &claim, &payment, &error).await),
+        };
+        match self.store.claim(&sale).await {
+            Ok(None) => Ok(Claimed::Now(sale)),
+            Ok(Some(held)) if held.is_for(&sale) => Ok(Claimed::Before(held)),
+            Ok(Some(_)) => {
+                Err(self.refuse(terms, ProblemType::InvalidChallenge, "this payment was used before"))
+            }
+            Err(error) => Err(self.unavailable(&error)),
         }
     }
 
-    fn only(
-        &self,
-        terms: &Terms<'_>,
-        mut credentials: Vec<Result<Credential, CredentialError>>,
-    ) -> Result<Credential, Answer> {
+    fn only(&self, terms: &Terms<'_>, mut credentials: Credentials) -> Result<Credential, Answer> {
         let fault = match (credentials.pop(), credentials.pop()) {
             (Some(Ok(credential)), None) => return Ok(credential),
             (Some(Err(error)), None) => Fault::new(ProblemType::MalformedCredential, error.to_string()),
@@ -74,44 +132,82 @@ impl Gate {
         Err(self.ask(terms, fault))
     }
 
-    /// The answer to a payment that was not, or may not have been, made. Only when it surely was not, its claim is given
-    /// back; a store that fails to do so errs on the safe side.
-    async fn unsettled(
+    /// The transaction with all its signatures.
+    fn whole(
         &self,
         terms: &Terms<'_>,
-        claim: &Claim,
-        payment: &Payment,
-        error: &SettleError,
-    ) -> Answer {
-        let cause = std::error::Error::source(error).map_or_else(String::new, |cause| format!(": {cause}"));
-        let why = format!("{error}{cause}");
-        match error {
-            SettleError::Refused { kind, .. } => {
-                let _ = self.replays.release(claim).await;
-                self.ask(terms, Fault::new(*kind, why))
-            }
-            SettleError::Unavailable { .. } => {
-                tracing::error!(error = answer::chain(error), "nothing can be sold");
-                let _ = self.replays.release(claim).await;
-                answer::unavailable(&format!("{why}; nothing was paid"))
-            }
-            SettleError::Unknown { .. } => {
-                tracing::error!(transaction = %payment.hash, error = answer::chain(error), "a payment hangs");
-                let detail = format!(
-                    "{why}; look for transaction {} on chain {} before paying again",
-                    payment.hash,
-                    self.settle.chain_id()
-                );
-                answer::taken(StatusCode::BAD_GATEWAY, &detail, &payment.hash.to_string(), None)
-            }
+        verified: &Verified,
+        payer: Address,
+        signed: &SignedTransaction,
+        now: u64,
+    ) -> Result<SignedTransaction, Answer> {
+        match &self.sponsorship {
+            Some(sponsorship) if signed.hash().is_none() => sponsorship
+                .cosign(verified, payer, now)
+                .map_err(|error| self.refuse(terms, ProblemType::VerificationFailed, &error.to_string())),
+            _ => Ok(signed.clone()),
         }
     }
 
-    /// A problem with a fresh challenge. `Accept-Payment` changes nothing about it: there is one offer to make, which a
-    /// server may make whether it is accepted or not (draft-httpauth-payment §7.4).
+    async fn try_out(
+        &self,
+        terms: &Terms<'_>,
+        payer: Address,
+        transaction: &Transaction,
+    ) -> Result<(), Answer> {
+        match self.chain.simulate(payer, transaction).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.not_paid(terms, &error)),
+        }
+    }
+
+    /// Who pushed a payment. What a node has not heard of yet is waited for.
+    async fn pushed(
+        &self,
+        terms: &Terms<'_>,
+        credential: &Credential,
+        hash: alloy_primitives::B256,
+    ) -> Result<Address, Answer> {
+        let refuse = |detail: &str| self.refuse(terms, ProblemType::VerificationFailed, detail);
+        for pause in PUSH_PAUSES {
+            match self.chain.find(hash, None).await {
+                Ok(Found::Done(transfers)) => {
+                    let payer = credential.paid_by(&transfers);
+                    return payer.map_err(|error| self.ask(terms, error.into()));
+                }
+                Ok(Found::Reverted) => return Err(refuse("the transaction failed on chain")),
+                Ok(_) => tokio::time::sleep(pause).await,
+                Err(error) => return Err(self.not_paid(terms, &error)),
+            }
+        }
+        Err(refuse("the chain has no such transaction; if it is on its way, send this credential again"))
+    }
+
+    /// The answer to a payment that surely has not been made.
+    pub(crate) fn not_paid(&self, terms: &Terms<'_>, error: &ChainError) -> Answer {
+        match error {
+            ChainError::Refused { kind, .. } => self.ask(terms, Fault::new(*kind, answer::with_cause(error))),
+            _ => self.unavailable(error),
+        }
+    }
+
+    pub(crate) fn refuse(&self, terms: &Terms<'_>, kind: ProblemType, detail: &str) -> Answer {
+        self.ask(terms, Fault::new(kind, detail))
+    }
+
+    pub(crate) fn unavailable(&self, error: &dyn std::error::Error) -> Answer {
+        self.health.fail(error);
+        answer::unavailable(&format!("{error}; nothing was paid"))
+    }
+
+    /// A problem with a fresh challenge, unless one could not be paid. `Accept-Payment` changes nothing about it: there is
+    /// one offer to make, which a server may make whether it is accepted or not (draft-httpauth-payment §7.4).
     fn ask(&self, terms: &Terms<'_>, fault: Fault) -> Answer {
         if fault.kind.status() != 402 {
             return answer::problem(&Problem::new(fault.kind, fault.detail, None));
+        }
+        if let Some(reason) = self.unready() {
+            return answer::unavailable(&format!("{reason}; nothing was paid"));
         }
         match terms.challenge(now().saturating_add(self.validity.as_secs())) {
             Ok(challenge) => {
@@ -125,7 +221,23 @@ impl Gate {
     }
 }
 
-/// The time, in Unix seconds; before 1970, a time at which everything has expired.
-fn now() -> u64 {
-    SystemTime::UNIX_EPOCH.elapsed().map_or(u64::MAX, |since| since.as_secs())
+/// Stands for a credential without being as good as it.
+fn digest(credential: &Credential) -> String {
+    match credential.payload() {
+        Payload::Transaction(raw) => body_digest(raw),
+        Payload::Hash(hash) => body_digest(hash.as_slice()),
+        Payload::Proof(signature) => body_digest(signature),
+        _ => String::new(),
+    }
 }
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// How long a pushed payment that the node has not heard of is waited for: a few blocks.
+const PUSH_PAUSES: [std::time::Duration; 6] = [
+    std::time::Duration::from_millis(100),
+    std::time::Duration::from_millis(300),
+    std::time::Duration::from_millis(600),
+    std::time::Duration::from_millis(1000),
+    std::time::Duration::from_millis(1500),
+    std::time::Duration::from_millis(1500),
+];

@@ -9,19 +9,23 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderName, HeaderValue};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use mpp_core::Credential;
 use mpp_core::error::CredentialError;
-use mpp_core::{Credential, Receipt};
+use mpp_core::tempo::{LocalSigner, Modes};
+use tokio_util::task::TaskTracker;
 use tower::{Layer, Service};
 
 use crate::answer::{self, Answer};
 use crate::body::Body;
+use crate::chain::Chain;
+use crate::health::Health;
 use crate::price::{Cost, Price};
-use crate::replay::{MemoryReplays, ReplayStore};
-use crate::settle::Settle;
-use crate::terms::{NoRandomness, Payee, Secret, Terms};
+use crate::sponsor::Sponsorship;
+use crate::store::{MemoryStore, Store};
+use crate::terms::{NoRandomness, Payee, Request, Secret, Terms};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -31,35 +35,48 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone)]
 pub struct Gate {
     pub(crate) payee: Arc<Payee>,
-    pub(crate) secret: Arc<Secret>,
-    pub(crate) settle: Arc<dyn Settle>,
+    /// The first makes challenges, all of them know their own.
+    pub(crate) secrets: Arc<[Secret]>,
+    pub(crate) chain: Arc<dyn Chain>,
     price: Arc<dyn Price>,
-    pub(crate) replays: Arc<dyn ReplayStore>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) operator: Option<Arc<LocalSigner>>,
+    pub(crate) sponsorship: Option<Arc<Sponsorship>>,
+    pub(crate) modes: Modes,
     pub(crate) validity: Duration,
+    pub(crate) health: Arc<Health>,
+    pub(crate) tasks: TaskTracker,
     body_limit: usize,
+    pub(crate) answer_limit: usize,
 }
 
 impl Gate {
-    /// A gate at which `payee` is paid what `price` says, by payments that `settle` makes happen.
+    /// A gate at which `payee` is paid what `price` says, by payments on `chain`.
     ///
-    /// Challenges are good for 5 minutes and for this gate only, which remembers in memory what was paid; bodies may
-    /// take 1 MiB.
+    /// Challenges are pulled, good for 5 minutes and for this gate only, which keeps its sales in memory; bodies may take
+    /// 1 MiB, answers that can be given again 64 MiB; nothing is refunded. Run [`Gate::maintain`] beside it.
     ///
     /// # Errors
     /// When the operating system has no random numbers for a secret.
     pub fn new(
         payee: Payee,
-        settle: impl Settle + 'static,
+        chain: impl Chain + 'static,
         price: impl Price + 'static,
     ) -> Result<Self, NoRandomness> {
         Ok(Gate {
             payee: Arc::new(payee),
-            secret: Arc::new(Secret::random()?),
-            settle: Arc::new(settle),
+            secrets: [Secret::random()?].into(),
+            chain: Arc::new(chain),
             price: Arc::new(price),
-            replays: Arc::new(MemoryReplays::default()),
+            store: Arc::new(MemoryStore::default()),
+            operator: None,
+            sponsorship: None,
+            modes: Modes::Pull,
             validity: Duration::from_secs(300),
+            health: Arc::default(),
+            tasks: TaskTracker::new(),
             body_limit: 1024 * 1024,
+            answer_limit: 64 * 1024 * 1024,
         })
     }
 
@@ -69,9 +86,40 @@ impl Gate {
     /// The two are kept or lost together. A secret that outlives its store lets every payment of the last minutes buy
     /// again.
     #[must_use]
-    pub fn durable(mut self, secret: Secret, store: impl ReplayStore + 'static) -> Self {
-        self.secret = Arc::new(secret);
-        self.replays = Arc::new(store);
+    pub fn durable(mut self, secret: Secret, store: impl Store + 'static) -> Self {
+        self.secrets = [secret].into();
+        self.store = Arc::new(store);
+        self
+    }
+
+    /// Takes challenges of an earlier secret too. After a change of secrets, the one before is wanted until its challenges
+    /// have expired, and as long as somebody may come back for an answer he paid for.
+    #[must_use]
+    pub fn previous_secret(mut self, secret: Secret) -> Self {
+        let secrets: Vec<Secret> = self.secrets.iter().cloned().chain([secret]).collect();
+        self.secrets = secrets.into();
+        self
+    }
+
+    /// The key from which money is given back when there is nothing to give for it. Its address needs the payee's token,
+    /// fees included; it need not be the recipient's.
+    #[must_use]
+    pub fn operator(mut self, key: LocalSigner) -> Self {
+        self.operator = Some(Arc::new(key));
+        self
+    }
+
+    /// Pays the fees of payments, which are pulled then.
+    #[must_use]
+    pub fn sponsorship(mut self, sponsorship: Sponsorship) -> Self {
+        self.sponsorship = Some(Arc::new(sponsorship));
+        self
+    }
+
+    /// How payments may be submitted.
+    #[must_use]
+    pub fn modes(mut self, modes: Modes) -> Self {
+        self.modes = modes;
         self
     }
 
@@ -89,9 +137,26 @@ impl Gate {
         self
     }
 
-    async fn serve<S, B, R>(&self, request: Request<B>, mut service: S) -> Response<Body>
+    /// The most bytes of an answer that is kept, to be given again to a payer who lost it. It is held in memory until it
+    /// is whole; what is longer is passed on as it comes, and cannot be had again.
+    #[must_use]
+    pub fn answer_limit(mut self, bytes: usize) -> Self {
+        self.answer_limit = bytes;
+        self
+    }
+
+    /// Returns once everything that was paid for so far has been answered and written down: for the end of a server,
+    /// after it takes no more requests.
+    pub async fn finished(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.tasks.reopen();
+    }
+
+    async fn serve<S, B, R>(&self, request: http::Request<B>, mut service: S) -> Response<Body>
     where
-        S: Service<Request<Body>, Response = Response<R>, Error = Infallible>,
+        S: Service<http::Request<Body>, Response = Response<R>, Error = Infallible> + Send + 'static,
+        S::Future: Send,
         B: http_body::Body,
         B::Error: Into<BoxError>,
         R: http_body::Body<Data = Bytes> + Send + 'static,
@@ -107,40 +172,45 @@ impl Gate {
         };
         // Taken out of the request in any case: the service behind has no business with credentials.
         let credentials = take_credentials(&mut parts.headers);
+        let bound = Request::new(&parts, &body);
 
-        // 2. The price, before any talk of payment: a request that would fail is never charged.
-        let (amount, description) = match self.price.cost(&parts, &body) {
+        // 2. Who comes back for what he paid for gets it, whatever it would cost by now.
+        let known = match self.known(&bound, &credentials).await {
+            Ok(known) => known,
+            Err(answer) => return own(answer),
+        };
+        if let Some(sale) = known {
+            let request = http::Request::from_parts(parts, Body::whole(body));
+            return match self.deliver(sale, request, service).await {
+                Ok(response) => response,
+                Err(error) => own(answer::again(&format!("{}; pay anew", answer::with_cause(&error)), 1)),
+            };
+        }
+
+        // 3. The price, before any talk of payment: a request that would fail is never charged.
+        let charge = match self.price.cost(&parts, &body) {
             Cost::Free => {
-                let Ok(response) = service.call(Request::from_parts(parts, Body::whole(body))).await;
+                let request = http::Request::from_parts(parts, Body::whole(body));
+                let Ok(response) = service.call(request).await;
                 return response.map(Body::of);
             }
             Cost::Refused(answer) => return own(answer),
-            Cost::Charge { amount, description } => (amount, description),
+            Cost::Charge(charge) => charge,
         };
-        let price = (amount, description.as_deref());
-        let terms = Terms::new(self, price, &parts, &body);
 
-        // 3. The money. Up to here nothing has been changed anywhere.
-        let receipt = match self.collect(&terms, credentials).await {
-            Ok(receipt) => receipt,
+        // 4. The money. Up to here nothing has been changed anywhere.
+        let terms = Terms::new(self, &bound, &charge);
+        let sale = match self.collect(&terms, &parts.headers, credentials).await {
+            Ok(sale) => sale,
             Err(answer) => return own(answer),
         };
 
-        // 4. What was paid for.
-        let Ok(mut response) = service.call(Request::from_parts(parts, Body::whole(body))).await;
-        if response.status().is_client_error() || response.status().is_server_error() {
-            return own(failed(response, &receipt).await);
+        // 5. What was paid for.
+        let request = http::Request::from_parts(parts, Body::whole(body));
+        match self.deliver(sale, request, service).await {
+            Ok(response) => response,
+            Err(error) => own(self.not_paid(&terms, &error)),
         }
-        if response.status().is_success()
-            && let Ok(mut value) = HeaderValue::from_str(&receipt.encode())
-        {
-            value.set_sensitive(true);
-            response.headers_mut().insert(PAYMENT_RECEIPT, value);
-        }
-        if !is_private(response.headers()) {
-            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private"));
-        }
-        response.map(Body::of)
     }
 
     async fn read<B>(&self, body: B) -> Result<Bytes, Answer>
@@ -190,9 +260,9 @@ pub struct Gated<S> {
 }
 
 /// The service behind must not fail but by its answers, so that a payer always learns what became of his payment.
-impl<S, B, R> Service<Request<B>> for Gated<S>
+impl<S, B, R> Service<http::Request<B>> for Gated<S>
 where
-    S: Service<Request<Body>, Response = Response<R>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<http::Request<Body>, Response = Response<R>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     B: http_body::Body + Send + 'static,
     B::Data: Send,
@@ -208,7 +278,7 @@ where
         self.service.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
         // The service that said it was ready is the one to call.
         let next = self.service.clone();
         let service = std::mem::replace(&mut self.service, next);
@@ -233,30 +303,4 @@ fn take_credentials(headers: &mut HeaderMap) -> Vec<Result<Credential, Credentia
     found
 }
 
-/// Whether the service itself keeps shared caches from storing its answer (RFC 9111 §5.2.2).
-fn is_private(headers: &HeaderMap) -> bool {
-    let fields = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-    let mut directives = fields.flat_map(|field| field.split(',')).map(str::trim);
-    directives.any(|name| name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("private"))
-}
-
-/// The answer when the service failed after the payment: its status and words, and that the money is gone. There is no
-/// receipt on failures (draft-httpauth-payment §5.3.1), and no refund.
-async fn failed<R>(response: Response<R>, receipt: &Receipt) -> Answer
-where
-    R: http_body::Body<Data = Bytes>,
-    R::Error: Into<BoxError>,
-{
-    let status = response.status();
-    tracing::error!(reference = receipt.reference(), %status, "the service failed after it was paid for");
-    let body = Limited::new(response.into_body(), MAX_FAILURE).collect().await;
-    let words = body.ok().and_then(|body| String::from_utf8(body.to_bytes().into()).ok());
-    let detail =
-        "the payment was taken, but the service failed; it is not refunded by itself, so keep the reference";
-    answer::taken(status, detail, receipt.reference(), words.as_deref().filter(|words| !words.is_empty()))
-}
-
 const PAYMENT_AUTHORIZATION: HeaderName = HeaderName::from_static("payment-authorization");
-const PAYMENT_RECEIPT: HeaderName = HeaderName::from_static("payment-receipt");
-/// Most bytes of a failed answer that are passed on.
-const MAX_FAILURE: usize = 64 * 1024;

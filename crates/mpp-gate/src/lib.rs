@@ -7,7 +7,7 @@
 //! ```no_run
 //! use axum::{Router, routing::get};
 //! use mpp_core::tempo;
-//! use mpp_gate::{Cost, Gate, Payee, RpcSettlement};
+//! use mpp_gate::{Charge, Cost, Gate, Node, Payee};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let payee = Payee {
@@ -15,21 +15,24 @@
 //!     currency: tempo::PATH_USD,
 //!     recipient: "0x060b0fB0Be9d90557577B3AEE480711067149Ff0".parse()?,
 //! };
-//! let node = RpcSettlement::connect("https://rpc.tempo.xyz").await?;
+//! let node = Node::connect("https://rpc.tempo.xyz").await?;
 //! let price = "0.006".parse()?;
-//! let gate = Gate::new(payee, node, move |_: &_, _: &_| Cost::Charge { amount: price, description: None })?;
+//! let gate = Gate::new(payee, node, move |_: &_, _: &_| Cost::Charge(Charge::new(price)))?;
 //! let shop: Router = Router::new().route("/weather", get(|| async { "sunny" }).route_layer(gate));
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! Each challenge and each transaction is taken once, under any concurrency. A challenge is bound to method, target and
-//! body of its request, so it pays for no other. Charges are pulled (the payer signs, the payee broadcasts), the payer
-//! pays the fee, and a charge of nothing is answered by a proof.
+//! body of its request, so it pays for no other. What was paid for is kept: the payer who lost his answer gets it by
+//! sending the same request with the same credential, or with another of his and the same `Idempotency-Key`. When the
+//! service fails, the money is given back, if the gate has an [operator's key](Gate::operator).
 //!
-//! What is not here yet: a payment that was taken while the service failed is answered by a problem that says so, and is
-//! not refunded; the same goes for a payer who hangs up meanwhile. Challenges are forgotten with the process, and with
-//! them what was paid, unless [`Gate::durable`] is told where to keep both.
+//! Charges are pulled (the payer signs, the payee broadcasts), with the fee paid by the payer or a
+//! [sponsor](Gate::sponsorship), or [pushed](Gate::modes); a charge of nothing is answered by a proof. Sales are kept in
+//! memory, and with them the challenges' secret, unless [`Gate::durable`] is told where to keep both: in SQLite (feature
+//! `sqlite`), or in PostgreSQL (feature `postgres`) for several instances of a gate. [`Gate::maintain`] runs beside the
+//! server; it makes refunds that could not be made at once and looks after what a crash left behind.
 //!
 //! Serve it over TLS, or behind something that does: the drafts forbid challenges in the clear.
 
@@ -42,11 +45,25 @@ mod terms;
 
 mod collect;
 
-pub mod settle;
+mod sponsor;
+
+mod sale;
+
+mod deliver;
+
+mod refund;
+
+mod status;
+
+pub mod chain;
+
+mod node;
 
 mod rpc;
 
-pub mod replay;
+pub mod store;
+
+mod health;
 
 mod answer;
 
@@ -54,6 +71,14 @@ mod body;
 
 pub use body::Body;
 pub use gate::{Gate, Gated};
-pub use price::{Cost, Price};
-pub use rpc::{RpcError, RpcSettlement};
+pub use node::Node;
+pub use price::{Charge, Cost, Price};
+pub use rpc::RpcError;
+pub use sponsor::Sponsorship;
+pub use status::Status;
 pub use terms::{NoRandomness, Payee, Secret};
+
+/// The time, in Unix seconds; before 1970, a time at which everything has expired.
+fn now() -> u64 {
+    std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(u64::MAX, |since| since.as_secs())
+}

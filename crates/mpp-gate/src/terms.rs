@@ -7,13 +7,14 @@ use alloy_primitives::Address;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::request::Parts;
-use mpp_core::error::{ChallengeError, VerifyError};
+use mpp_core::error::{ChallengeError, ChargeError, VerifyError};
 use mpp_core::payee::{Offer, ProblemType, body_digest};
 use mpp_core::tempo::{Transaction, Verified};
 use mpp_core::{Amount, Challenge, ChargeRequest, Credential};
 use zeroize::Zeroizing;
 
 use crate::gate::Gate;
+use crate::price::Charge;
 
 /// Who is paid, and in what.
 #[derive(Clone, Debug)]
@@ -27,6 +28,7 @@ pub struct Payee {
 }
 
 /// What binds challenges to who issued them: the key of the HMAC in their ids, wiped when dropped. It prints as nothing.
+#[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
@@ -55,35 +57,42 @@ impl fmt::Debug for Secret {
 #[error("the operating system gave no random numbers")]
 pub struct NoRandomness(#[source] Box<dyn std::error::Error + Send + Sync>);
 
-/// What one request costs, and what its challenge and credential have to be bound to.
-pub(crate) struct Terms<'a> {
-    payee: &'a Payee,
-    secret: &'a Secret,
-    chain_id: u64,
-    amount: Amount,
-    description: Option<&'a str>,
+/// What a challenge and a credential have to be bound to.
+pub(crate) struct Request {
     digest: Option<String>,
     resource: String,
 }
 
-impl<'a> Terms<'a> {
-    pub(crate) fn new(
-        gate: &'a Gate,
-        (amount, description): (Amount, Option<&'a str>),
-        request: &Parts,
-        body: &[u8],
-    ) -> Self {
+impl Request {
+    pub(crate) fn new(request: &Parts, body: &[u8]) -> Self {
         let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
-        Terms {
-            payee: &gate.payee,
-            secret: &gate.secret,
-            chain_id: gate.settle.chain_id(),
-            amount,
-            description,
+        Request {
             digest: (!body.is_empty()).then(|| body_digest(body)),
             // A digest, as a target may be longer than a challenge should be.
             resource: body_digest(format!("{} {target}", request.method).as_bytes()),
         }
+    }
+
+    /// A digest of both.
+    pub(crate) fn id(&self) -> String {
+        body_digest(format!("{} {}", self.resource, self.digest.as_deref().unwrap_or_default()).as_bytes())
+    }
+}
+
+/// What one request costs.
+pub(crate) struct Terms<'a> {
+    gate: &'a Gate,
+    request: &'a Request,
+    charge: &'a Charge,
+}
+
+impl<'a> Terms<'a> {
+    pub(crate) fn new(gate: &'a Gate, request: &'a Request, charge: &'a Charge) -> Self {
+        Terms { gate, request, charge }
+    }
+
+    pub(crate) fn request_id(&self) -> String {
+        self.request.id()
     }
 
     /// A new challenge: no two are alike, even of one request in one moment.
@@ -92,16 +101,18 @@ impl<'a> Terms<'a> {
         fill(&mut salt)?;
         let salt = URL_SAFE_NO_PAD.encode(salt);
         // One line of text is all a challenge can carry.
-        let description = self.description.map(|text| text.replace(char::is_control, " "));
+        let description = self.charge.description.as_ref().map(|text| text.replace(char::is_control, " "));
+        let sponsored = self.gate.sponsorship.as_ref().is_some_and(|it| it.is_offered());
         let offer = Offer {
-            realm: &self.payee.realm,
-            request: &self.charge(self.amount),
+            realm: &self.gate.payee.realm,
+            request: &self.request(self.charge.amount, sponsored)?,
             expires_at: Some(expires_at),
-            digest: self.digest.as_deref(),
+            digest: self.request.digest.as_deref(),
             description: description.as_deref(),
-            opaque: [(RESOURCE, self.resource.as_str()), ("salt", &salt)].into(),
+            opaque: [(RESOURCE, self.request.resource.as_str()), ("salt", &salt)].into(),
         };
-        Ok(Challenge::issue(&self.secret.0, &offer)?)
+        let secret = self.gate.secrets.first().ok_or(NoChallenge::Secret)?;
+        Ok(Challenge::issue(&secret.0, &offer)?)
     }
 
     /// What a credential for this request pays at `now`, in Unix seconds, and how. A price that went up since its
@@ -119,34 +130,35 @@ impl<'a> Terms<'a> {
                 "only the tempo method's charge is taken",
             ));
         }
-        if challenge.realm() != self.payee.realm || !challenge.is_bound_by(&self.secret.0) {
+        if !self.gate.issued(challenge) {
             return Err(invalid("the challenge was not issued here, or was changed or forgotten since"));
         }
         if challenge.expires_at().is_none_or(|expires_at| expires_at <= now) {
             return Err(Fault::new(ProblemType::PaymentExpired, "the challenge has expired"));
         }
-        if challenge.digest() != self.digest.as_deref()
-            || opaque(challenge, RESOURCE).as_deref() != Some(&self.resource)
+        if challenge.digest() != self.request.digest.as_deref()
+            || opaque(challenge, RESOURCE).as_deref() != Some(&self.request.resource)
         {
             return Err(invalid(
                 "the challenge is for another request: method, target and body must be the same",
             ));
         }
         let charge = ChargeRequest::from_challenge(challenge).map_err(|error| invalid(&error.to_string()))?;
-        if charge.amount() < self.amount {
+        if charge.amount() < self.charge.amount {
             let detail = format!(
                 "the request costs {} base units by now, the challenge was for {}",
-                self.amount.base_units(),
+                self.charge.amount.base_units(),
                 charge.amount().base_units()
             );
             return Err(Fault::new(ProblemType::PaymentInsufficient, detail));
         }
-        if charge != self.charge(charge.amount()) {
+        let sponsored = charge.fee_payer() && self.gate.sponsorship.is_some();
+        if self.request(charge.amount(), sponsored).ok().as_ref() != Some(&charge) {
             return Err(invalid(
-                "the challenge names another chain, token or recipient than this payee takes",
+                "the challenge names another chain, token or recipient than this payee takes by now",
             ));
         }
-        let verified = credential.verify(self.chain_id, now).map_err(Fault::from)?;
+        let verified = credential.verify(self.gate.chain.chain_id(), now).map_err(Fault::from)?;
         match &verified {
             Verified::Transaction { transaction, .. } if cannot_be_mined(transaction, now) => {
                 let detail = "a transaction with an expiring nonce may be valid for 30 seconds at most";
@@ -156,8 +168,20 @@ impl<'a> Terms<'a> {
         }
     }
 
-    fn charge(&self, amount: Amount) -> ChargeRequest {
-        ChargeRequest::new(amount, self.payee.currency, self.payee.recipient, self.chain_id)
+    fn request(&self, amount: Amount, sponsored: bool) -> Result<ChargeRequest, ChargeError> {
+        let Payee { currency, recipient, .. } = self.gate.payee.as_ref();
+        let request = ChargeRequest::new(amount, *currency, *recipient, self.gate.chain.chain_id());
+        let request = request.with_modes(self.gate.modes).split(self.charge.splits.clone())?;
+        // What is free has no fee.
+        Ok(if sponsored && !amount.is_zero() { request.sponsored() } else { request })
+    }
+}
+
+impl Gate {
+    /// Whether a challenge is one of this gate's, by any of its secrets.
+    pub(crate) fn issued(&self, challenge: &Challenge) -> bool {
+        challenge.realm() == self.payee.realm
+            && self.secrets.iter().any(|secret| challenge.is_bound_by(&secret.0))
     }
 }
 
@@ -212,6 +236,10 @@ impl From<VerifyError> for Fault {
 pub(crate) enum NoChallenge {
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
+    #[error("the gate has no secret")]
+    Secret,
     #[error("the payee's terms make no challenge")]
     Terms(#[from] ChallengeError),
+    #[error("the payee's terms make no charge")]
+    Charge(#[from] ChargeError),
 }

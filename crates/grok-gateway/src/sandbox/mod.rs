@@ -18,9 +18,10 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, address};
 use axum::http::{StatusCode, Uri};
-use mpp_core::{Amount, tempo};
-use mpp_gate::settle::Settle;
-use mpp_gate::{NoRandomness, Payee, RpcError, RpcSettlement};
+use mpp_core::Amount;
+use mpp_core::tempo::{self, LocalSigner};
+use mpp_gate::chain::Chain;
+use mpp_gate::{NoRandomness, Node, Payee, RpcError};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
@@ -74,12 +75,13 @@ impl Sandbox {
                 for (owner, amount) in options.fund {
                     ledger.fund(tempo::PATH_USD, owner, amount);
                 }
+                ledger.fund(tempo::PATH_USD, OPERATOR, Amount::from_base_units(1_000_000_000_000));
                 let gateway = Gateway::new(payee, Arc::clone(&ledger), runner, Prices::default())?;
                 (gateway, ledger.chain_id(), Some(ledger))
             }
             Some(url) if !is_loopback(url) => return Err(SandboxError::NotLoopback),
             Some(url) => {
-                let node = RpcSettlement::connect(url).await?;
+                let node = Node::connect(url).await?;
                 let chain_id = node.chain_id();
                 // What answers on this machine may be a node of any chain, or a tunnel to one.
                 if [tempo::MAINNET, tempo::MODERATO].contains(&chain_id) {
@@ -88,6 +90,10 @@ impl Sandbox {
                 (Gateway::new(payee, node, runner, Prices::default())?, chain_id, None)
             }
         };
+        let gateway = gateway.with_gate(|gate| match LocalSigner::from_hex(OPERATOR_KEY) {
+            Ok(key) => gate.operator(key),
+            Err(_) => gate,
+        });
         Sandbox::serve(options.port, gateway, chain_id, ledger).await
     }
 
@@ -133,7 +139,7 @@ impl Sandbox {
     /// What `owner` has of the token, in base units, by the ledger in memory; `None` where a node settles.
     #[must_use]
     pub fn balance(&self, owner: Address) -> Option<Amount> {
-        self.ledger.as_ref().map(|ledger| ledger.balance(tempo::PATH_USD, owner))
+        self.ledger.as_deref().map(|ledger| Ledger::balance(ledger, tempo::PATH_USD, owner))
     }
 
     /// Takes no more requests, and returns when those under way are answered.
@@ -221,6 +227,10 @@ const PROGRAMS_AT_ONCE: usize = 4;
 const REALM: &str = "grok-sandbox.local";
 /// The tenth development account that every local chain knows, key and all.
 const RECIPIENT: Address = address!("a0Ee7A142d267C1f36714E4a8F75612F20a79720");
+
+/// The ninth, which makes refunds.
+const OPERATOR: Address = address!("23618e81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f");
+const OPERATOR_KEY: &str = "0xdbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97";
 
 /// Why a sandbox did not start.
 #[derive(Debug, thiserror::Error)]

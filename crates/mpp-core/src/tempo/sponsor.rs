@@ -68,6 +68,12 @@ impl Sponsor {
         self.signer.address()
     }
 
+    /// The token that the fees are paid in.
+    #[must_use]
+    pub fn token(&self) -> Address {
+        self.token
+    }
+
     /// Adds the sponsor's signature to a payment that [`Credential::verify`](crate::Credential::verify) found good, at
     /// `now` in Unix seconds. Signing again gives the same bytes (RFC 6979), so a crash in between costs nothing.
     ///

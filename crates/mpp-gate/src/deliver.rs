@@ -1,0 +1,370 @@
+//! What was paid for: a sale in; its answer out, the first time or once more. The work is done in a task of its own,
+//! so that a payer who hangs up loses nothing: he finds the answer when he comes back.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::response::Parts;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use tokio::sync::{mpsc, oneshot};
+use tower::Service;
+
+use crate::answer::{self, Answer};
+use crate::body::Body;
+use crate::chain::{ChainError, Found};
+use crate::collect::Claimed;
+use crate::gate::Gate;
+use crate::now;
+use crate::sale::{Kept, LEASE, Sale, State};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// Where the answer goes, or why the payment was not made; nobody may be there any more.
+type Reply = oneshot::Sender<Result<Response<Body>, ChainError>>;
+/// Where an answer goes that is passed on as it comes.
+type Outlet = mpsc::Sender<Result<Bytes, BoxError>>;
+
+impl Gate {
+    /// The answer to a sale: what there is of it, or what `service` makes of `request`.
+    ///
+    /// # Errors
+    /// When the payment surely was not made.
+    pub(crate) async fn deliver<S, R>(
+        &self,
+        claimed: Claimed,
+        request: Request<Body>,
+        service: S,
+    ) -> Result<Response<Body>, ChainError>
+    where
+        S: Service<Request<Body>, Response = Response<R>, Error = Infallible> + Send + 'static,
+        S::Future: Send,
+        R: http_body::Body<Data = Bytes> + Send + 'static,
+        R::Error: Into<BoxError>,
+    {
+        let sale = match claimed {
+            Claimed::Now(sale) => sale,
+            Claimed::Before(sale) => match self.take_over(sale).await {
+                Ok(sale) => sale,
+                Err(answer) => return Ok(answer.map(Body::whole)),
+            },
+        };
+        let reference = sale.reference.clone();
+        let (reply, answer) = oneshot::channel();
+        let gate = self.clone();
+        self.tasks.spawn(async move {
+            match gate.settle(sale).await {
+                Ok(Ok(sale)) => gate.make(sale, request, service, reply).await,
+                Ok(Err(answer)) => drop(reply.send(Ok(answer.map(Body::whole)))),
+                Err(error) => drop(reply.send(Err(error))),
+            }
+        });
+        answer.await.unwrap_or_else(|_| {
+            let detail = "the work broke down; send the request with this credential again in a minute";
+            Ok(answer::taken(StatusCode::INTERNAL_SERVER_ERROR, detail, &reference).map(Body::whole))
+        })
+    }
+
+    /// Waits until a sale is answered, or nobody is at it: then it is the caller's.
+    async fn take_over(&self, mut sale: Sale) -> Result<Sale, Answer> {
+        let failed = |error| self.unavailable(&error);
+        let begun = tokio::time::Instant::now();
+        let mut pause = Duration::from_millis(10);
+        while begun.elapsed() < PATIENCE {
+            match sale.state {
+                State::Served => return Err(again(&sale)),
+                State::RefundDue | State::Refunding | State::Refunded => return Err(self.gone(&sale)),
+                State::Claimed | State::Settled | State::Servable => {}
+            }
+            if !sale.is_held(now()) {
+                let state = if sale.state == State::Claimed { State::Claimed } else { State::Settled };
+                let ours = sale.next(state, Some(now().saturating_add(LEASE)));
+                if self.store.advance(&ours).await.map_err(failed)? {
+                    return Ok(ours);
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+            match self.store.of_challenge(&sale.challenge_id).await.map_err(failed)? {
+                Some(found) => sale = found,
+                None => return Err(answer::again("this payment was not made; ask for a new challenge", 1)),
+            }
+        }
+        Err(answer::again("this payment is being worked on; send the same request again", 5))
+    }
+
+    /// Makes the payment, unless it was made: the sale goes on, or an answer says why it may.
+    async fn settle(&self, sale: Sale) -> Result<Result<Sale, Answer>, ChainError> {
+        let settled = |sale: Sale| Sale { state: State::Settled, settled_at: Some(now()), ..sale };
+        let Some(payment) = sale.payment.clone().filter(|_| sale.state == State::Claimed) else {
+            return Ok(Ok(sale));
+        };
+        // Whoever was at it before may have sent it.
+        let found = match sale.version {
+            1 => Found::NotYet,
+            _ => self.chain.find(payment.hash, payment.valid_before).await?,
+        };
+        let error = match found {
+            Found::Done(_) => return Ok(Ok(settled(sale))),
+            Found::NotYet => match self.chain.send(&payment).await {
+                Ok(()) => return Ok(Ok(settled(sale))),
+                Err(error) => error,
+            },
+            Found::Reverted | Found::Never => ChainError::never(),
+        };
+        if let ChainError::Unknown { .. } = error {
+            tracing::error!(transaction = %payment.hash, error = answer::chain(&error), "a payment hangs");
+            let detail = format!(
+                "{}; send the same request again, or look for transaction {} on chain {}, before paying again",
+                answer::with_cause(&error),
+                payment.hash,
+                sale.chain_id
+            );
+            return Ok(Err(answer::taken(StatusCode::BAD_GATEWAY, &detail, &sale.reference)));
+        }
+        // A store that fails here errs on the safe side: the credential stays used until somebody has looked.
+        if let Err(error) = self.store.forget(&sale).await {
+            self.health.fail(&error);
+        }
+        Err(error)
+    }
+
+    /// Has the answer made and kept, and sends it.
+    async fn make<S, R>(&self, sale: Sale, request: Request<Body>, service: S, reply: Reply)
+    where
+        S: Service<Request<Body>, Response = Response<R>, Error = Infallible> + Send + 'static,
+        S::Future: Send,
+        R: http_body::Body<Data = Bytes> + Send + 'static,
+        R::Error: Into<BoxError>,
+    {
+        let receipt = HeaderValue::from_str(&sale.receipt(now()).encode()).ok();
+        let mut held = sale;
+        let (made, end) = {
+            let mut work = pin!(produce(service, request, receipt, reply, self.answer_limit));
+            loop {
+                match tokio::time::timeout(RENEWAL, work.as_mut()).await {
+                    Ok(done) => break done,
+                    Err(_) => self.renew(&mut held).await,
+                }
+            }
+        };
+        match made {
+            Ok(kept) => {
+                self.persist(held.served(kept.clone(), now())).await;
+                if let End::Whole(reply, parts) = end {
+                    let body = Body::whole(kept.body.unwrap_or_default());
+                    drop(reply.send(Ok(Response::from_parts(parts, body))));
+                }
+            }
+            Err(failure) => {
+                tracing::error!(reference = held.reference, why = failure.why, "a paid answer failed");
+                let failed = held.failed(failure.why.clone(), now());
+                let answer = self.refused(&failed, &failure);
+                self.persist(failed.clone()).await;
+                match end {
+                    End::Whole(reply, _) => drop(reply.send(Ok(answer.map(Body::whole)))),
+                    End::Open(outlet) => drop(outlet.send(Err(failure.why.into())).await),
+                }
+                self.refund(failed).await;
+            }
+        }
+    }
+
+    /// Keeps a sale for whoever is at it.
+    async fn renew(&self, held: &mut Sale) {
+        let next = held.next(State::Settled, Some(now().saturating_add(LEASE)));
+        if let Ok(true) = self.store.advance(&next).await {
+            *held = next;
+        }
+    }
+
+    /// Writes down how a sale ended, and goes on trying when the store fails. An answer that was made counts even if
+    /// somebody else has begun to make another.
+    async fn persist(&self, sale: Sale) {
+        let Err(error) = self.try_persist(sale.clone()).await else { return };
+        self.health.fail(&error);
+        let gate = self.clone();
+        self.tasks.spawn(async move {
+            for _ in 0..PERSIST_TRIES {
+                tokio::time::sleep(LONGEST_PAUSE).await;
+                if gate.try_persist(sale.clone()).await.is_ok() {
+                    return;
+                }
+            }
+            tracing::error!(
+                reference = sale.reference,
+                state = sale.state.name(),
+                "could not be written down"
+            );
+        });
+    }
+
+    async fn try_persist(&self, mut sale: Sale) -> Result<(), crate::store::StoreError> {
+        while !self.store.advance(&sale).await? {
+            let Some(found) = self.store.of_challenge(&sale.challenge_id).await? else { return Ok(()) };
+            let open = matches!(found.state, State::Claimed | State::Settled | State::Servable);
+            if !open || sale.state != State::Served {
+                return Ok(());
+            }
+            sale.version = found.version.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// The answer when the service failed after the payment: its status and words, and what becomes of the money. There
+    /// is no receipt on failures (draft-httpauth-payment §5.3.1).
+    fn refused(&self, sale: &Sale, failure: &Failure) -> Answer {
+        let mut answer =
+            answer::returned(failure.status, sale, self.operator.is_some(), failure.words.as_deref());
+        if let Some(after) = &failure.retry_after {
+            answer.headers_mut().insert(RETRY_AFTER, after.clone());
+        }
+        answer
+    }
+
+    fn gone(&self, sale: &Sale) -> Answer {
+        answer::returned(StatusCode::BAD_GATEWAY, sale, self.operator.is_some(), None)
+    }
+}
+
+/// The answer once more.
+fn again(sale: &Sale) -> Answer {
+    match sale.answer.as_ref().and_then(Kept::again) {
+        Some(answer) => Box::new(answer),
+        None => {
+            let detail = "this was paid for and answered; the answer is not kept any more";
+            answer::taken(StatusCode::GONE, detail, &sale.reference)
+        }
+    }
+}
+
+/// Why there is no answer.
+struct Failure {
+    why: String,
+    status: StatusCode,
+    words: Option<String>,
+    retry_after: Option<HeaderValue>,
+}
+
+/// What is left to send.
+enum End {
+    Whole(Reply, Parts),
+    Open(Outlet),
+}
+
+/// Calls the service and takes its answer in. An event stream is passed on as it comes, and so is what is too long to be
+/// kept.
+async fn produce<S, R>(
+    mut service: S,
+    request: Request<Body>,
+    receipt: Option<HeaderValue>,
+    reply: Reply,
+    limit: usize,
+) -> (Result<Kept, Failure>, End)
+where
+    S: Service<Request<Body>, Response = Response<R>, Error = Infallible>,
+    R: http_body::Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    let Ok(response) = service.call(request).await;
+    let response = response.map(Body::of);
+    let status = response.status();
+    if status.is_client_error() || status.is_server_error() {
+        let (parts, failure) = failure(response).await;
+        return (Err(failure), End::Whole(reply, parts));
+    }
+    let (mut parts, body) = response.into_parts();
+    if let Some(mut receipt) = receipt.filter(|_| status.is_success()) {
+        receipt.set_sensitive(true);
+        parts.headers.insert(PAYMENT_RECEIPT, receipt);
+    }
+    if !is_private(&parts.headers) {
+        parts.headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+    }
+    let mut kept = Kept::head(&parts);
+    let streams = parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(EVENTS));
+    let mut end = End::Whole(reply, parts);
+    if streams {
+        end = end.open();
+    }
+    let mut copy = Some(BytesMut::new());
+    let mut body = pin!(body);
+    while let Some(frame) = body.frame().await {
+        let data = match frame.map(http_body::Frame::into_data) {
+            Ok(Ok(data)) => data,
+            // Trailers.
+            Ok(Err(_)) => continue,
+            Err(_) => {
+                let why = "the answer broke off".to_owned();
+                let status = StatusCode::BAD_GATEWAY;
+                return (Err(Failure { why, status, words: None, retry_after: None }), end);
+            }
+        };
+        if copy.as_ref().is_some_and(|copy| copy.len().saturating_add(data.len()) > limit) {
+            let begun = copy.take().unwrap_or_default().freeze();
+            if let End::Whole(..) = end {
+                end = end.open();
+                end.send(begun).await;
+            }
+        }
+        if let Some(copy) = &mut copy {
+            copy.extend_from_slice(&data);
+        }
+        end.send(data).await;
+    }
+    kept.body = copy.map(BytesMut::freeze);
+    (Ok(kept), end)
+}
+
+impl End {
+    /// Sends the head; the body follows.
+    fn open(self) -> Self {
+        let End::Whole(reply, parts) = self else { return self };
+        let (outlet, body) = mpsc::channel(OUTLET);
+        drop(reply.send(Ok(Response::from_parts(parts, Body::piped(body)))));
+        End::Open(outlet)
+    }
+
+    /// A part of the body, if it is sent in parts. Who does not listen any more finds the whole of it later.
+    async fn send(&self, data: Bytes) {
+        if let End::Open(outlet) = self {
+            drop(outlet.send(Ok(data)).await);
+        }
+    }
+}
+
+async fn failure(response: Response<Body>) -> (Parts, Failure) {
+    let (parts, body) = response.into_parts();
+    let body = Limited::new(body, MAX_FAILURE).collect().await;
+    let words = body.ok().and_then(|body| String::from_utf8(body.to_bytes().into()).ok());
+    let failure = Failure {
+        why: format!("the service answered with status {}", parts.status.as_u16()),
+        status: parts.status,
+        words: words.filter(|words| !words.is_empty()),
+        retry_after: parts.headers.get(RETRY_AFTER).cloned(),
+    };
+    (parts, failure)
+}
+
+/// Whether the service itself keeps shared caches from storing its answer (RFC 9111 §5.2.2).
+fn is_private(headers: &HeaderMap) -> bool {
+    let fields = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    let mut directives = fields.flat_map(|field| field.split(',')).map(str::trim);
+    directives.any(|name| name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("private"))
+}
+
+const PAYMENT_RECEIPT: HeaderName = HeaderName::from_static("payment-receipt");
+const EVENTS: &[u8] = b"text/event-stream";
+/// Longest wait for somebody else's work on a sale; who waited longer comes again.
+const PATIENCE: Duration = Duration::from_secs(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// Twice within a lease, with room for one that fails.
+const RENEWAL: Duration = Duration::from_secs(LEASE / 3);
+/// Ten minutes.
+const PERSIST_TRIES: usize = 1200;
+/// Parts of an answer that wait for a payer who reads slowly.
+const OUTLET: usize = 16;
+/// Most bytes of a failed answer that are passed on.
+const MAX_FAILURE: usize = 64 * 1024;

@@ -1,0 +1,247 @@
+//! A Tempo node as the chain: raw transactions in, mined ones out, over JSON-RPC. Only what a node surely did not take
+//! has not happened; whatever else it says, or does not say, the transaction's receipt decides, if there is one.
+
+use std::fmt;
+
+use alloy_primitives::{Address, B256, U256, hex};
+use mpp_core::Amount;
+use mpp_core::payee::{ProblemType, TransferLog};
+use mpp_core::tempo::Transaction;
+use serde_json::{Value, json};
+
+use crate::chain::{Chain, ChainError, ChainFuture, Found, Outgoing};
+use crate::rpc::{Rpc, RpcError};
+
+/// A node that tries and broadcasts transactions and waits until they are mined. It prints as its chain: node URLs hold
+/// keys.
+#[derive(Clone)]
+pub struct Node {
+    rpc: Rpc,
+    chain_id: u64,
+    margin: u64,
+}
+
+impl Node {
+    /// Asks the node at `url` which chain it is on. Proxies and redirects are not used.
+    ///
+    /// # Errors
+    /// When the URL is none, or cleartext to another machine, or the node does not answer as one.
+    pub async fn connect(url: &str) -> Result<Self, RpcError> {
+        let rpc = Rpc::new(url)?;
+        let chain_id = chain_id(&rpc).await?;
+        Ok(Node { rpc, chain_id, margin: MARGIN })
+    }
+
+    /// How many seconds the chain has to be past the end of a transaction without it before it is taken for certain that
+    /// it will never happen; 30 unless it is said. It covers nodes behind one address that lag behind each other.
+    #[must_use]
+    pub fn margin(mut self, seconds: u64) -> Self {
+        self.margin = seconds;
+        self
+    }
+
+    async fn broadcast(&self, transaction: &Outgoing) -> Result<(), ChainError> {
+        let raw = json!([transaction.raw.to_string()]);
+        let refused = match self.rpc.call("eth_sendRawTransactionSync", raw).await {
+            Ok(receipt) => match judge(&receipt, transaction.hash) {
+                Some(Found::Done(_)) => return Ok(()),
+                Some(_) => return Err(reverted()),
+                None => {
+                    ChainError::Unknown { source: RpcError::Answer("the receipt of something else").into() }
+                }
+            },
+            Err(error) => error.into(),
+        };
+        if let ChainError::Unavailable { .. } = refused {
+            return Err(refused);
+        }
+        // What was there before is refused for that, and what is there has happened whatever was said.
+        match self.receipt(transaction.hash).await {
+            Ok(Some(Found::Done(_))) => Ok(()),
+            Ok(Some(_)) => Err(reverted()),
+            _ => Err(refused),
+        }
+    }
+
+    async fn receipt(&self, hash: B256) -> Result<Option<Found>, RpcError> {
+        let receipt = self.rpc.call("eth_getTransactionReceipt", json!([hash.to_string()])).await?;
+        if receipt.is_null() {
+            return Ok(None);
+        }
+        judge(&receipt, hash).map(Some).ok_or(RpcError::Answer("the receipt of something else"))
+    }
+
+    async fn look(&self, hash: B256, valid_before: Option<u64>) -> Result<Found, RpcError> {
+        // The time first: what is not there after it can not come before it.
+        let latest = self.rpc.call("eth_getBlockByNumber", json!(["latest", false])).await?;
+        let time = latest.get("timestamp").and_then(number).ok_or(RpcError::Answer("no block"))?;
+        if let Some(found) = self.receipt(hash).await? {
+            return Ok(found);
+        }
+        let over = valid_before.is_some_and(|end| time >= end.saturating_add(self.margin));
+        Ok(if over { Found::Never } else { Found::NotYet })
+    }
+
+    async fn call(&self, call: Value) -> Result<Value, RpcError> {
+        self.rpc.call("eth_call", json!([call, "latest"])).await
+    }
+}
+
+impl Chain for Node {
+    fn chain_id(&self) -> u64 {
+        self.chain_id
+    }
+
+    /// Without its fee, which a node takes for the sender's even if a sponsor pays it.
+    fn simulate<'a>(&'a self, payer: Address, transaction: &'a Transaction) -> ChainFuture<'a, ()> {
+        let calls = transaction.calls.iter();
+        let calls: Vec<Value> =
+            calls.map(|call| json!({"to": call.to, "value": "0x0", "input": call.input})).collect();
+        Box::pin(async move {
+            match self.call(json!({"from": payer, "calls": calls})).await {
+                Ok(_) => Ok(()),
+                Err(RpcError::Node { code, message }) if REVERTED.contains(&code) => {
+                    let kind = if is_poor(&message) {
+                        ProblemType::PaymentInsufficient
+                    } else {
+                        ProblemType::VerificationFailed
+                    };
+                    Err(ChainError::Refused { kind, source: RpcError::Node { code, message }.into() })
+                }
+                Err(error) => Err(ChainError::Unavailable { source: error.into() }),
+            }
+        })
+    }
+
+    fn send<'a>(&'a self, transaction: &'a Outgoing) -> ChainFuture<'a, ()> {
+        Box::pin(self.broadcast(transaction))
+    }
+
+    fn find(&self, hash: B256, valid_before: Option<u64>) -> ChainFuture<'_, Found> {
+        Box::pin(async move { self.look(hash, valid_before).await.map_err(unavailable) })
+    }
+
+    fn balance(&self, token: Address, owner: Address) -> ChainFuture<'_, Amount> {
+        Box::pin(async move {
+            let input = [&BALANCE_OF[..], owner.into_word().as_slice()].concat();
+            let call = json!({"to": token, "input": hex::encode_prefixed(input)});
+            let answer = self.call(call).await.map_err(unavailable)?;
+            let balance = answer.as_str().and_then(|text| text.parse::<U256>().ok());
+            let balance = balance.ok_or_else(|| unavailable(RpcError::Answer("no balance")))?;
+            Ok(Amount::from_base_units(u128::try_from(balance).unwrap_or(u128::MAX)))
+        })
+    }
+
+    fn probe(&self) -> ChainFuture<'_, ()> {
+        Box::pin(async move {
+            match chain_id(&self.rpc).await.map_err(unavailable)? {
+                id if id == self.chain_id => Ok(()),
+                _ => Err(unavailable(RpcError::Answer("another chain than before"))),
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Node").field("chain_id", &self.chain_id).finish_non_exhaustive()
+    }
+}
+
+async fn chain_id(rpc: &Rpc) -> Result<u64, RpcError> {
+    number(&rpc.call("eth_chainId", json!([])).await?).ok_or(RpcError::Answer("no chain id"))
+}
+
+fn number(value: &Value) -> Option<u64> {
+    u64::from_str_radix(value.as_str()?.strip_prefix("0x")?, 16).ok()
+}
+
+/// What a receipt says of the transaction with this hash; `None` when it is of another.
+fn judge(receipt: &Value, hash: B256) -> Option<Found> {
+    let member = |name| receipt.get(name).and_then(Value::as_str);
+    let named: B256 = member("transactionHash")?.parse().ok()?;
+    match (named == hash, member("status")?) {
+        (true, "0x1") => {
+            let logs = receipt.get("logs").and_then(Value::as_array);
+            Some(Found::Done(logs.into_iter().flatten().filter_map(transfer).collect()))
+        }
+        (true, "0x0") => Some(Found::Reverted),
+        _ => None,
+    }
+}
+
+fn transfer(log: &Value) -> Option<TransferLog> {
+    let address = log.get("address")?.as_str()?.parse().ok()?;
+    let topics = log.get("topics")?.as_array()?.iter();
+    let topics: Vec<B256> = topics.map(|topic| topic.as_str()?.parse().ok()).collect::<Option<_>>()?;
+    let data = hex::decode(log.get("data")?.as_str()?).ok()?;
+    TransferLog::decode(address, &topics, &data)
+}
+
+fn reverted() -> ChainError {
+    ChainError::Refused { kind: ProblemType::VerificationFailed, source: RpcError::Reverted.into() }
+}
+
+fn unavailable(error: RpcError) -> ChainError {
+    ChainError::Unavailable { source: error.into() }
+}
+
+impl From<RpcError> for ChainError {
+    fn from(error: RpcError) -> Self {
+        match &error {
+            RpcError::Node { code: UNKNOWN_METHOD, .. }
+            | RpcError::Url
+            | RpcError::Cleartext
+            | RpcError::Tls(_)
+            | RpcError::Unreachable(_)
+            | RpcError::Turned { .. } => ChainError::Unavailable { source: error.into() },
+            RpcError::Node { code, message }
+                if REJECTED.contains(code)
+                    && let Some(kind) = refusal(message) =>
+            {
+                ChainError::Refused { kind, source: error.into() }
+            }
+            _ => ChainError::Unknown { source: error.into() },
+        }
+    }
+}
+
+/// What to call a rejection to the payer; `None` unless its words say that the node did not take the transaction.
+fn refusal(message: &str) -> Option<ProblemType> {
+    let message = message.to_ascii_lowercase();
+    if is_poor(&message) {
+        return Some(ProblemType::PaymentInsufficient);
+    }
+    NOT_TAKEN.iter().any(|words| message.contains(words)).then_some(ProblemType::VerificationFailed)
+}
+
+fn is_poor(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    NO_MONEY.iter().any(|words| message.contains(words))
+}
+
+/// See [`Node::margin`].
+const MARGIN: u64 = 30;
+/// `balanceOf(address)`
+const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
+
+/// The node does not know the call, so it has done nothing.
+const UNKNOWN_METHOD: i64 = -32601;
+/// Invalid input, transaction rejected (EIP-1474), and invalid parameters; nodes also use the first two for
+/// transactions that they have already. Other codes can stand for a transaction that waits (EIP-7966 has 4 to 6 for
+/// these).
+const REJECTED: [i64; 3] = [-32000, -32003, -32602];
+/// What Ethereum's nodes, and Tempo's, say to a payer without money.
+const NO_MONEY: [&str; 3] = ["insufficient funds", "insufficient fee token balance", "insufficientbalance"];
+/// What a call that would fail is answered with: EIP-1474's codes, and geth's for a revert.
+const REVERTED: [i64; 3] = [3, -32000, -32003];
+/// What geth, reth, anvil and Tempo say of a window, a fee, a gas limit or bytes that they do not take.
+const NOT_TAKEN: [&str; 7] = [
+    "valid_before",
+    "valid_after",
+    "underpriced",
+    "less than block base fee",
+    "intrinsic gas",
+    "failed to decode",
+    "transaction type not supported",
+];

@@ -1,0 +1,107 @@
+//! Who pays payers' fees, and for whom: a credential's envelope in, a transaction to broadcast out.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use alloy_primitives::Address;
+use mpp_core::Amount;
+use mpp_core::error::SponsorRefusal;
+use mpp_core::payee::Sponsor;
+use mpp_core::tempo::{SignedTransaction, Verified};
+
+use crate::chain::Chain;
+
+/// A sponsor with a purse: [`Sponsor`] limits what it pays for one payment, this how often and down to which balance.
+#[derive(Debug)]
+pub struct Sponsorship {
+    sponsor: Sponsor,
+    floor: Amount,
+    per_minute: u32,
+    /// Whether the purse is below its floor.
+    dry: AtomicBool,
+    recent: Mutex<Recent>,
+}
+
+/// Payments of the minute that runs, by payer.
+#[derive(Debug, Default)]
+struct Recent {
+    minute: u64,
+    payments: HashMap<Address, u32>,
+}
+
+impl Sponsorship {
+    /// Pays the fees of ten payments a minute and payer, in this process, as long as it has a dollar.
+    #[must_use]
+    pub fn new(sponsor: Sponsor) -> Self {
+        Sponsorship {
+            sponsor,
+            floor: Amount::from_base_units(1_000_000),
+            per_minute: 10,
+            dry: AtomicBool::new(false),
+            recent: Mutex::default(),
+        }
+    }
+
+    /// Below this balance, in base units of the fee's token, payers are asked to pay their fees themselves.
+    #[must_use]
+    pub fn floor(mut self, balance: Amount) -> Self {
+        self.floor = balance;
+        self
+    }
+
+    /// For how many payments of one payer fees are paid in a minute.
+    #[must_use]
+    pub fn per_minute(mut self, payments: u32) -> Self {
+        self.per_minute = payments;
+        self
+    }
+
+    pub(crate) fn is_offered(&self) -> bool {
+        !self.dry.load(Ordering::Relaxed)
+    }
+
+    /// Looks into the purse; one that cannot be looked into is taken for what it was.
+    pub(crate) async fn look(&self, chain: &dyn Chain) {
+        let Ok(balance) = chain.balance(self.sponsor.token(), self.sponsor.address()).await else { return };
+        let dry = balance < self.floor;
+        if self.dry.swap(dry, Ordering::Relaxed) != dry {
+            tracing::warn!(%balance, floor = %self.floor, dry, "the sponsor's balance crossed its floor");
+        }
+    }
+
+    /// Signs as the payer of the fee, at `now` in Unix seconds.
+    pub(crate) fn cosign(
+        &self,
+        payment: &Verified,
+        payer: Address,
+        now: u64,
+    ) -> Result<SignedTransaction, NotSponsored> {
+        if !self.is_offered() {
+            return Err(NotSponsored::Dry);
+        }
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let minute = now / 60;
+        if recent.minute != minute {
+            *recent = Recent { minute, payments: HashMap::new() };
+        }
+        let payments = recent.payments.entry(payer).or_default();
+        if *payments >= self.per_minute {
+            return Err(NotSponsored::TooMany { per_minute: self.per_minute });
+        }
+        let signed = self.sponsor.cosign(payment, now)?;
+        *payments = payments.saturating_add(1);
+        Ok(signed)
+    }
+}
+
+/// Why a fee is not paid.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotSponsored {
+    #[error("the sponsor's balance is below its floor; ask again for a challenge without a sponsor")]
+    Dry,
+    #[error("fees are paid for {per_minute} payments of one payer in a minute; wait for the next")]
+    TooMany { per_minute: u32 },
+    #[error(transparent)]
+    Refused(#[from] SponsorRefusal),
+}
