@@ -1,15 +1,24 @@
-//! The two shapes of an answer: `{"success":true,"data":…}` and `{"success":false,"error":…,"message":…}`.
+//! The shapes of an answer: `{"success":true,"data":…}`, a stream of events, and
+//! `{"success":false,"error":…,"message":…}`.
 
 use std::borrow::Cow;
 
 use axum::body::{Body, Bytes};
-use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
-/// What was asked for.
-pub(crate) struct Answer(pub(crate) Value);
+use crate::stream::{Events, Stream};
+
+/// What an upstream answers.
+#[derive(Debug)]
+pub enum Answer {
+    /// All of it at once, which goes to the payer in the envelope.
+    Whole(Value),
+    /// A stream of events, for an [`Order`](crate::Order) that asks for one, which goes to the payer as it comes.
+    Events(Events),
+}
 
 /// Why something is not to be had, for programs by a code and for people in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,12 +27,13 @@ pub struct Refusal {
     code: Cow<'static, str>,
     message: String,
     retry_after: Option<u64>,
+    outage: bool,
 }
 
 impl Refusal {
     /// A refusal with a `code` such as `no_model`, and a `message` that says what to do.
     pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Refusal { status, code: code.into(), message: message.into(), retry_after: None }
+        Refusal { status, code: code.into(), message: message.into(), retry_after: None, outage: false }
     }
 
     /// A request that has to be changed.
@@ -36,6 +46,22 @@ impl Refusal {
     pub fn retry_after(mut self, seconds: Option<u64>) -> Self {
         self.retry_after = seconds;
         self
+    }
+
+    /// Says that the service behind fails, whoever asks. After some of these in a row, or at once for as long as
+    /// [`Refusal::retry_after`] says, orders are refused before payment.
+    #[must_use]
+    pub fn outage(mut self) -> Self {
+        self.outage = true;
+        self
+    }
+
+    pub(crate) fn is_outage(&self) -> bool {
+        self.outage
+    }
+
+    pub(crate) fn seconds(&self) -> Option<u64> {
+        self.retry_after
     }
 
     pub(crate) fn status(&self) -> StatusCode {
@@ -62,10 +88,19 @@ impl IntoResponse for Refusal {
     }
 }
 
-impl IntoResponse for Answer {
-    fn into_response(self) -> Response<Body> {
-        encode(StatusCode::OK, &json!({"success": true, "data": self.0})).map(Body::from)
-    }
+/// A whole answer in its envelope.
+pub(crate) fn envelope(data: &Value) -> Response<Body> {
+    encode(StatusCode::OK, &json!({"success": true, "data": data})).map(Body::from)
+}
+
+/// A stream of events as it is.
+pub(crate) fn events(stream: Stream) -> Response<Body> {
+    let mut response = Response::new(Body::new(stream));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
+    // Proxies such as nginx would keep events back until they have some kilobytes of them.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
 }
 
 fn encode(status: StatusCode, body: &Value) -> Response<Bytes> {
@@ -74,3 +109,6 @@ fn encode(status: StatusCode, body: &Value) -> Response<Bytes> {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
+
+/// The type of a stream of server-sent events.
+pub(crate) const EVENT_STREAM: &str = "text/event-stream";

@@ -118,13 +118,15 @@ const IMAGE_MODEL: Field = Field::optional("model", Kind::Text { longest: 200 })
 const MESSAGES: Field = Field::required("messages", Kind::Messages);
 const TEMPERATURE: Field = Field::optional("temperature", Kind::Number(0, 2));
 const MAX_TOKENS: Field = Field::optional("max_tokens", Kind::Whole(1, u64::MAX));
+const STREAM: Field = Field::optional("stream", Kind::Boolean);
+const STREAM_OPTIONS: Field = Field::optional("stream_options", Kind::Object);
 const PROMPT: Field = Field::required("prompt", Kind::Text { longest: 100_000 });
 const IMAGES: Field = Field::optional("n", Kind::Whole(1, 10));
 const IMAGE_FORMAT: Field = Field::optional("response_format", Kind::OneOf(&["url", "b64_json"]));
 
-const CODE_EXECUTION: [Field; 5] =
-    [FAMILY, MESSAGES, TEMPERATURE, MAX_TOKENS, Field::optional("tools", Kind::List)];
-const CHAT: [Field; 9] = [
+const CODE_EXECUTION: [Field; 7] =
+    [FAMILY, MESSAGES, TEMPERATURE, MAX_TOKENS, Field::optional("tools", Kind::List), STREAM, STREAM_OPTIONS];
+const CHAT: [Field; 11] = [
     MODEL,
     MESSAGES,
     TEMPERATURE,
@@ -134,10 +136,19 @@ const CHAT: [Field; 9] = [
     Field::optional("frequency_penalty", Kind::Number(-2, 2)),
     Field::optional("presence_penalty", Kind::Number(-2, 2)),
     Field::optional("n", Kind::Whole(1, 128)),
+    STREAM,
+    STREAM_OPTIONS,
 ];
-const WEB_SEARCH: [Field; 5] =
-    [FAMILY, MESSAGES, TEMPERATURE, MAX_TOKENS, Field::optional("search_parameters", Kind::Domains)];
-const X_SEARCH: [Field; 4] = [FAMILY, MESSAGES, TEMPERATURE, MAX_TOKENS];
+const WEB_SEARCH: [Field; 7] = [
+    FAMILY,
+    MESSAGES,
+    TEMPERATURE,
+    MAX_TOKENS,
+    Field::optional("search_parameters", Kind::Domains),
+    STREAM,
+    STREAM_OPTIONS,
+];
+const X_SEARCH: [Field; 6] = [FAMILY, MESSAGES, TEMPERATURE, MAX_TOKENS, STREAM, STREAM_OPTIONS];
 const IMAGE_GENERATE: [Field; 5] = [
     PROMPT,
     IMAGE_MODEL,

@@ -6,24 +6,27 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, Response, StatusCode};
 use axum::routing::{get, get_service, post};
 use mpp_gate::chain::Chain;
 use mpp_gate::{Charge, Cost, Gate, NoRandomness, Payee};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::answer::{Answer, Refusal};
+use crate::answer::{Answer, Refusal, envelope, events};
+use crate::breaker::Breaker;
 use crate::catalog::Route;
 use crate::discovery::{llms, openapi};
 use crate::price::Prices;
 use crate::request::Order;
+use crate::sale::{Sale, ticks};
 use crate::upstream::Upstream;
 
 /// A gateway that can be served: every [`Route`] for money; `/payments/{reference}`, `/openapi.json`, `/llms.txt` and
@@ -50,7 +53,7 @@ impl Gateway {
             Route::ALL.into_iter().filter(|route| upstream.offers(*route).is_ok()).collect();
         let openapi: Bytes = openapi::document(&offered, &payee, &prices).to_string().into();
         let llms: Bytes = llms::text(&offered, &payee, &prices).into();
-        let shop = Arc::new(Shop { upstream: Box::new(upstream), prices });
+        let shop = Arc::new(Shop { upstream: Box::new(upstream), prices, breaker: Arc::default() });
         let pricer = Arc::clone(&shop);
         let gate = Gate::new(payee, chain, move |request: &Parts, body: &Bytes| {
             pricer.cost(request.uri.path(), body)
@@ -122,6 +125,7 @@ impl fmt::Debug for Gateway {
 struct Shop {
     upstream: Box<dyn Upstream>,
     prices: Prices,
+    breaker: Arc<Breaker>,
 }
 
 impl Shop {
@@ -135,43 +139,32 @@ impl Shop {
     fn cost(&self, path: &str, body: &[u8]) -> Cost {
         // The gate stands in front of paid routes only.
         let Some(route) = Route::of(path) else { return Cost::Free };
-        match self.order(route, body) {
-            Ok(order) => {
+        let refused = |refusal: Refusal| Cost::Refused(Box::new(refusal.encode()));
+        match (self.order(route, body), self.breaker.pause(Instant::now())) {
+            (Err(refusal), _) => refused(refusal),
+            (Ok(_), Some(seconds)) => refused(down(seconds)),
+            (Ok(order), None) => {
                 Cost::Charge(Charge::new(order.price()).description(format!("Grok: {}", route.title())))
             }
-            Err(refusal) => Cost::Refused(Box::new(refusal.encode())),
         }
     }
 
-    async fn answer(&self, route: Route, body: &[u8]) -> Result<Answer, Refusal> {
+    /// Answers what is paid. The breaker is told how it ends, and is not asked.
+    async fn answer(&self, route: Route, body: &[u8]) -> Result<Response<Body>, Refusal> {
         let order = self.order(route, body)?;
+        let sale = Sale::of(&order, self.breaker.attempt(Instant::now()));
         match self.upstream.answer(&order).await {
-            Ok(data) => {
-                record(&order, &data);
-                Ok(Answer(data))
+            Ok(Answer::Whole(data)) => {
+                sale.sold(ticks(&data));
+                Ok(envelope(&data))
             }
+            Ok(Answer::Events(stream)) => stream.begin(sale).await.map(events),
             Err(refusal) => {
-                let (status, code) = (refusal.status().as_u16(), refusal.code());
-                tracing::warn!(route = route.path(), status, code, "the upstream has no answer");
+                sale.failed(&refusal);
                 Err(refusal)
             }
         }
     }
-}
-
-/// Logs what was taken beside what the upstream takes, both in base units. Nothing of request or answer is logged but
-/// the model's name.
-fn record(order: &Order, data: &Value) {
-    let ticks = data.pointer("/usage/cost_in_usd_ticks").and_then(Value::as_u64);
-    let model = order.body().get("model").and_then(Value::as_str).unwrap_or_default();
-    tracing::info!(
-        route = order.route().path(),
-        model,
-        price = %order.price().base_units(),
-        cost_in_usd_ticks = ticks,
-        cost = ticks.map(|ticks| ticks.div_ceil(TICKS_A_BASE_UNIT)),
-        "sold"
-    );
 }
 
 /// Something that stays as it is while the gateway runs; clients may keep it for five minutes.
@@ -183,9 +176,9 @@ fn document(
 }
 
 /// What a balancer asks: whether requests can be sold right now.
-fn healthy(gate: &Gate) -> Result<Answer, Refusal> {
+fn healthy(gate: &Gate) -> Result<Response<Body>, Refusal> {
     match gate.unready() {
-        None => Ok(Answer(json!({"status": "ok"}))),
+        None => Ok(envelope(&json!({"status": "ok"}))),
         Some(reason) => {
             Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "unready", reason).retry_after(Some(5)))
         }
@@ -202,5 +195,8 @@ async fn not_found() -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, "not_found", message)
 }
 
-/// A dollar is 10¹⁰ of xAI's ticks and 10⁶ base units.
-const TICKS_A_BASE_UNIT: u64 = 10_000;
+fn down(seconds: u64) -> Refusal {
+    let message =
+        format!("the service behind is down, so nothing is charged; try again in {seconds} seconds");
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "upstream_down", message).retry_after(Some(seconds))
+}

@@ -37,13 +37,20 @@ mod upstream;
 
 mod answer;
 
+mod stream;
+
+mod sale;
+
+mod breaker;
+
 mod discovery;
 
 pub mod sandbox;
 
-pub use answer::Refusal;
+pub use answer::{Answer, Refusal};
 pub use catalog::Route;
 pub use gateway::Gateway;
 pub use price::{Prices, Tariff, TokenPrice};
 pub use request::Order;
+pub use stream::Events;
 pub use upstream::{AnswerFuture, ApiKey, Compatible, Upstream, UpstreamUrlError, Xai};

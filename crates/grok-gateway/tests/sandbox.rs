@@ -139,6 +139,51 @@ async fn a_paid_call_is_answered_and_the_balances_are_exact() {
 }
 
 #[tokio::test]
+async fn a_stream_that_is_asked_for_tells_the_same_answer_in_events() {
+    let (_sandbox, payer) = open().await;
+    let mut body: Value = serde_json::from_str(&ask("`print(6*7)`")).unwrap();
+    body["stream"] = json!(true);
+    let (payment, credential) = payer.payment(&body.to_string()).await;
+    let answer = payer.post(&body.to_string(), Some(&credential)).await;
+    assert_eq!(
+        (answer.status, &answer.headers["content-type"]),
+        (200, &"text/event-stream".parse().unwrap())
+    );
+    Receipt::parse(answer.headers["payment-receipt"].as_bytes()).unwrap().check(&payment).unwrap();
+    let events: Vec<(&str, Value)> = answer
+        .body
+        .split_terminator("\n\n")
+        .map(|event| event.strip_prefix("event: ").unwrap().split_once("\ndata: ").unwrap())
+        .map(|(name, data)| (name, serde_json::from_str(data).unwrap()))
+        .collect();
+    let names: Vec<&str> = events.iter().map(|(name, _)| *name).collect();
+    let item = ["response.output_item.added", "response.output_item.done"];
+    let text = ["response.output_text.delta", "response.output_text.done"];
+    let expected = [
+        &["response.created"][..],
+        &item,
+        &item[..1],
+        &["response.content_part.added"],
+        &text,
+        &["response.content_part.done"],
+        &item[1..],
+        &["response.completed"],
+    ];
+    assert_eq!(names, expected.concat());
+    for (number, (name, data)) in events.iter().enumerate() {
+        assert_eq!((&data["type"], &data["sequence_number"]), (&json!(name), &json!(number)));
+    }
+    assert_eq!(
+        (&events[0].1["response"]["status"], &events[5].1["delta"]),
+        (&json!("in_progress"), &json!("42"))
+    );
+    let last = &events.last().unwrap().1["response"];
+    assert_eq!((&last["status"], &last["output"][0]), (&json!("completed"), &events[2].1["item"]));
+    assert_eq!(last["output"][1]["content"][0]["text"], "42");
+    assert!(last["usage"]["output_tokens"].is_u64());
+}
+
+#[tokio::test]
 async fn the_challenge_says_what_is_sold_and_on_which_chain() {
     let (sandbox, payer) = open().await;
     let challenge = payer.post(&ask("`1`"), None).await.challenge();

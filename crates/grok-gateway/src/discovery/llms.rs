@@ -27,7 +27,8 @@ pub(crate) fn text(offered: &[Route], payee: &Payee, prices: &Prices) -> String 
     }
     text.push_str(
         "- GET /openapi.json: every field and answer, by schema.\n- GET /health\n\n* is required. Requests and answers \
-         are JSON; a good answer is {\"success\":true,\"data\":…}. A bad request is refused before any payment.\n\n",
+         are JSON; a good answer is {\"success\":true,\"data\":…}, or with stream: true server-sent events as they come. A \
+         bad request is refused before any payment.\n\n",
     );
     for unit in [Unit::Tokens, Unit::Images, Unit::Characters] {
         if offered.iter().any(|route| std::mem::discriminant(&route.unit()) == std::mem::discriminant(&unit))

@@ -5,6 +5,7 @@ use mpp_gate::Payee;
 use serde_json::{Map, Value, json};
 
 use super::schema;
+use crate::answer::EVENT_STREAM;
 use crate::catalog::{Route, Unit};
 use crate::price::Prices;
 
@@ -66,12 +67,17 @@ fn responses(route: Route) -> Value {
     let problem = json!({"schema": {"$ref": "#/components/schemas/Problem"}});
     let refusal = json!({"schema": {"$ref": "#/components/schemas/Refusal"}});
     let failed = |description: &str| json!({"description": description, "content": {PROBLEM: problem}});
+    let mut answer =
+        Map::from_iter([(JSON.to_owned(), json!({"schema": schema::envelope(schema::answer(route))}))]);
+    if let Some(events) = schema::events(route) {
+        answer.insert(EVENT_STREAM.to_owned(), json!({"schema": events}));
+    }
     let header = |description: &str| json!({"description": description, "schema": {"type": "string"}});
     json!({
         "200": {
             "description": "The answer.",
             "headers": {"Payment-Receipt": header("What was paid, and the payment's reference.")},
-            "content": {JSON: {"schema": schema::envelope(schema::answer(route))}},
+            "content": answer,
         },
         "400": {
             "description": "The request has to be changed; nothing was paid.",

@@ -25,6 +25,23 @@ pub(super) fn answer(route: Route) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
+/// What comes in place of that, without an envelope, where a stream is asked for. OpenAPI 3.1 has no schema for events,
+/// so the text of all of them is described.
+pub(super) fn events(route: Route) -> Option<Value> {
+    let events = match route {
+        Route::CodeExecution | Route::WebSearch | Route::XSearch => {
+            "events of a response; the last is response.completed, response.done or response.incomplete"
+        }
+        Route::Chat => "chunks of a chat completion; the last is data: [DONE]",
+        Route::ImageGenerate | Route::ImageEdit | Route::Speech => return None,
+    };
+    let description = format!(
+        "With stream: true. Server-sent events: {events}. Without it, or when the connection breaks, the answer is not \
+         whole."
+    );
+    Some(json!({"type": "string", "description": description}))
+}
+
 /// The schemas that others refer to.
 pub(super) fn components() -> Value {
     let text = || json!({"type": "string"});

@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     /// Chat messages.
     Messages,
     List,
+    Boolean,
+    Object,
     /// A stop sequence, or up to four.
     Stop,
     /// Search parameters, with domains to look at or to leave out.
@@ -77,6 +79,8 @@ impl Kind {
                 value.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(is_message))
             }
             Kind::List => value.is_array(),
+            Kind::Boolean => value.is_boolean(),
+            Kind::Object => value.is_object(),
             Kind::Stop => text(usize::MAX) || value.as_array().is_some_and(|list| texts(list, 4)),
             Kind::Domains => value.as_object().is_some_and(are_domains),
             Kind::Picture => inner(value, "url").is_some_and(is_picture),
@@ -100,6 +104,8 @@ impl Kind {
                     .to_owned()
             }
             Kind::List => "an array".to_owned(),
+            Kind::Boolean => "true or false".to_owned(),
+            Kind::Object => "an object".to_owned(),
             Kind::Stop => "a text, or an array of at most 4".to_owned(),
             Kind::Domains => {
                 "an object with allowed_domains or excluded_domains, not both, of at most 5 names".to_owned()
@@ -133,6 +139,8 @@ impl Kind {
                 },
             }}),
             Kind::List => json!({"type": "array"}),
+            Kind::Boolean => json!({"type": "boolean"}),
+            Kind::Object => json!({"type": "object"}),
             Kind::Stop => {
                 json!({"type": ["string", "array"], "minLength": 1, "maxItems": 4, "items": some_text()})
             }

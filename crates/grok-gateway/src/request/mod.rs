@@ -66,6 +66,13 @@ impl Order {
         &self.body
     }
 
+    /// Whether its answer is to be a stream of events: those of a chat completion on [`Route::Chat`], and of a response
+    /// on the three routes with tools. On others it may not be asked.
+    #[must_use]
+    pub fn streams(&self) -> bool {
+        self.body.as_object().is_some_and(|members| streams(self.route, members))
+    }
+
     /// What is paid for it.
     #[must_use]
     pub fn price(&self) -> Amount {
@@ -75,6 +82,10 @@ impl Order {
 
 /// What a request for tokens costs; from here on it says how many may be written.
 fn tokens(route: Route, members: &mut Map<String, Value>, prices: &Prices) -> Result<Amount, Refusal> {
+    if members.contains_key("stream_options") && !streams(route, members) {
+        let message = "stream_options is for a stream; give it with stream: true, or leave it out";
+        return Err(Refusal::bad_request("invalid_stream_options", message));
+    }
     let price = prices.tokens.of(text(members, "model")).ok_or_else(not_sold)?;
     let number = |name| members.get(name).and_then(Value::as_u64);
     let each = number("max_tokens").unwrap_or(prices.max_tokens);
@@ -131,6 +142,10 @@ fn unite(members: &mut Map<String, Value>, name: &str, others: &[&str]) -> Resul
         members.insert(name.to_owned(), value);
     }
     Ok(())
+}
+
+fn streams(route: Route, members: &Map<String, Value>) -> bool {
+    matches!(route.unit(), Unit::Tokens) && members.get("stream").and_then(Value::as_bool) == Some(true)
 }
 
 fn not_sold() -> Refusal {

@@ -2,11 +2,13 @@
 //! Python that a prompt contains and says so in every answer. Its payments are real but for the chain: a ledger in
 //! memory, unless a node is named.
 //!
-//! In reading order: the program in the prompt, its run, the answer; the ledger; the server around them.
+//! In reading order: the program in the prompt, its run, the answer, the same as events; the ledger; the server around them.
 
 mod prompt;
 mod runner;
 mod upstream;
+
+mod events;
 
 mod ledger;
 
@@ -26,7 +28,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::answer::Refusal;
+use crate::answer::{Answer, Refusal};
 use crate::catalog::Route;
 use crate::gateway::Gateway;
 use crate::price::Prices;
@@ -195,16 +197,18 @@ impl Upstream for Runner {
         Box::pin(async {
             // The only error is a closed semaphore, and nobody closes this one.
             let _place = self.places.acquire().await.ok();
-            code_execution(&self.python, order.body(), &self.limits).await.map_err(|error| match error {
-                UpstreamError::Prompt(error) => no_program(error),
-                UpstreamError::Run(error) => {
+            match code_execution(&self.python, order.body(), &self.limits).await {
+                Ok(answer) if order.streams() => Ok(Answer::Events(events::events(&answer))),
+                Ok(answer) => Ok(Answer::Whole(answer)),
+                Err(UpstreamError::Prompt(error)) => Err(no_program(error)),
+                Err(UpstreamError::Run(error)) => {
                     let message = match std::error::Error::source(&error) {
                         Some(cause) => format!("{error}: {cause}"),
                         None => error.to_string(),
                     };
-                    Refusal::new(StatusCode::BAD_GATEWAY, "upstream_failed", message)
+                    Err(Refusal::new(StatusCode::BAD_GATEWAY, "upstream_failed", message).outage())
                 }
-            })
+            }
         })
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::exchange::{ApiKey, Exchange, UpstreamUrlError};
 use super::xai::{audio, chat};
 use super::{AnswerFuture, Upstream, is_whole};
-use crate::answer::Refusal;
+use crate::answer::{Answer, Refusal};
 use crate::catalog::Route;
 use crate::request::{Order, inner};
 
@@ -37,6 +37,13 @@ impl Compatible {
         self
     }
 
+    /// How long a stream may be silent; 2 minutes unless it is said.
+    #[must_use]
+    pub fn quiet(mut self, quiet: Duration) -> Self {
+        self.exchange.quiet = quiet;
+        self
+    }
+
     /// The model that speaks where a request names none; `tts-1` unless it is said.
     #[must_use]
     pub fn speech_model(mut self, model: impl Into<String>) -> Self {
@@ -44,15 +51,17 @@ impl Compatible {
         self
     }
 
-    async fn ask(&self, order: &Order) -> Result<Value, Refusal> {
+    async fn ask(&self, order: &Order) -> Result<Answer, Refusal> {
         // Orders are objects.
         let mut body = order.body().as_object().cloned().unwrap_or_default();
         match order.route() {
-            Route::Chat => self.exchange.json("/chat/completions", &chat(body).into()).await,
+            Route::Chat => {
+                self.exchange.answer("/chat/completions", &chat(body).into(), order.streams()).await
+            }
             Route::ImageGenerate => {
                 // Only `auto` gets here, which is what comes without it.
                 body.remove("aspect_ratio");
-                self.exchange.json("/images/generations", &body.into()).await
+                self.exchange.answer("/images/generations", &body.into(), false).await
             }
             Route::Speech => {
                 self.exchange.post("/audio/speech", &self.speech(body).into()).await.and_then(audio)

@@ -1,11 +1,12 @@
-//! One call to an HTTP service: a path and a JSON body in; its answer, or a refusal that names no secret, out.
+//! One call to an HTTP service: a path and a JSON body in; its answer whole or as a stream, or a refusal that names no
+//! secret, out.
 //!
 //! A call is made once. Only when no connection came about, so that nothing was sent, is it tried a second time.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -14,7 +15,8 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::answer::Refusal;
+use crate::answer::{Answer, EVENT_STREAM, Refusal};
+use crate::stream::Events;
 
 /// A service's key, wiped when dropped. It prints as nothing.
 #[derive(Clone)]
@@ -57,6 +59,7 @@ pub(super) struct Exchange {
     base: Url,
     key: Option<ApiKey>,
     pub(super) patience: Duration,
+    pub(super) quiet: Duration,
 }
 
 /// What a service answered when it did as asked.
@@ -74,34 +77,51 @@ impl Exchange {
             "http" | "https" if whole => {}
             _ => return Err(UpstreamUrlError::Url),
         }
-        Ok(Exchange { client: client()?, base, key, patience: PATIENCE })
+        Ok(Exchange { client: client()?, base, key, patience: PATIENCE, quiet: QUIET })
     }
 
-    /// A JSON object.
-    pub(super) async fn json(&self, path: &str, body: &Value) -> Result<Value, Refusal> {
+    /// A JSON object, or the stream that was asked for in its place.
+    pub(super) async fn answer(&self, path: &str, body: &Value, streams: bool) -> Result<Answer, Refusal> {
+        if streams {
+            return self.events(path, body).await.map(Answer::Events);
+        }
         let reply = self.post(path, body).await?;
         let value = serde_json::from_slice(&reply.body).ok().filter(Value::is_object);
-        value.ok_or_else(|| broken("the service behind answered with something else than a JSON object"))
+        let other = || broken("the service behind answered with something else than a JSON object");
+        value.map(Answer::Whole).ok_or_else(other)
     }
 
     /// Whatever there is.
     pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Reply, Refusal> {
         // One patience for everything: the payer waits.
-        let call = async {
-            let mut response = self.send(path, body).await?;
-            if response.status() != StatusCode::OK {
-                return Err(self.refusal(response).await);
-            }
-            let content_type = response.headers().get(CONTENT_TYPE);
-            let content_type = content_type.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        self.in_time(async {
+            let mut response = self.accepted(path, body).await?;
+            let content_type = content_type(&response).map(str::to_owned);
             let body = read(&mut response, MAX_ANSWER).await?;
             Ok(Reply { content_type, body })
-        };
-        let late = || {
-            let message = "the service behind took too long; a shorter answer may come in time";
-            Refusal::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message)
-        };
+        })
+        .await
+    }
+
+    async fn events(&self, path: &str, body: &Value) -> Result<Events, Refusal> {
+        let begun = Instant::now();
+        let response = self.in_time(self.accepted(path, body)).await?;
+        let kind = content_type(&response).and_then(|kind| kind.split(';').next()).unwrap_or_default();
+        if !kind.trim().eq_ignore_ascii_case(EVENT_STREAM) {
+            return Err(broken("the service behind answered with something else than a stream of events"));
+        }
+        let left = self.patience.saturating_sub(begun.elapsed());
+        Ok(Events::new(reqwest::Body::from(response), left, self.quiet))
+    }
+
+    async fn in_time<T>(&self, call: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
         tokio::time::timeout(self.patience, call).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// An answer whose status is 200.
+    async fn accepted(&self, path: &str, body: &Value) -> Result<Response, Refusal> {
+        let response = self.send(path, body).await?;
+        if response.status() == StatusCode::OK { Ok(response) } else { Err(self.refusal(response).await) }
     }
 
     async fn send(&self, path: &str, body: &Value) -> Result<Response, Refusal> {
@@ -122,9 +142,9 @@ impl Exchange {
             tracing::warn!(error = chain(&error.without_url()), unsent, "the upstream did not answer");
             if unsent {
                 let message = "the service behind cannot be reached; try again later";
-                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "upstream_unreachable", message)
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "upstream_unreachable", message).outage()
             } else {
-                broken("the service behind broke off without an answer")
+                broken("the service behind broke off without an answer").outage()
             }
         })
     }
@@ -141,22 +161,22 @@ impl Exchange {
         tracing::warn!(status, "the upstream refused");
         let refuse = |status, code, message: String| Refusal::new(status, code, message);
         match status {
-            401..=403 => refuse(
-                StatusCode::BAD_GATEWAY,
-                "upstream_account",
-                "the service behind does not take this gateway's key; only its operator can mend that".into(),
-            ),
-            408 | 504 => refuse(
-                StatusCode::GATEWAY_TIMEOUT,
-                "upstream_timeout",
-                "the service behind took too long; a shorter answer may come in time".into(),
-            ),
+            401..=403 => {
+                let message =
+                    "the service behind does not take this gateway's key; only its operator can mend that";
+                let refusal = refuse(StatusCode::BAD_GATEWAY, "upstream_account", message.to_owned());
+                // xAI says 403 to words that it will not answer, too: those must not close the gateway to everybody.
+                if status == 403 { refusal } else { refusal.outage() }
+            }
+            408 | 504 => late(),
             429 | 503 | 529 => {
                 let field = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
                 let seconds: Option<u64> = field.and_then(|value| value.parse().ok());
                 let when = seconds.map_or("later".to_owned(), |seconds| format!("in {seconds} seconds"));
                 let message = format!("the service behind is busy; try again {when}");
-                refuse(StatusCode::SERVICE_UNAVAILABLE, "upstream_busy", message).retry_after(seconds)
+                refuse(StatusCode::SERVICE_UNAVAILABLE, "upstream_busy", message)
+                    .retry_after(seconds)
+                    .outage()
             }
             400..=499 => {
                 let body = read(&mut response, MAX_REFUSAL).await.unwrap_or_default();
@@ -164,6 +184,7 @@ impl Exchange {
                 let message = format!("the service behind refused the request with status {status}{said}");
                 refuse(StatusCode::BAD_GATEWAY, "upstream_refused", message)
             }
+            500.. => broken(&format!("the service behind failed with status {status}")).outage(),
             _ => broken(&format!("the service behind failed with status {status}")),
         }
     }
@@ -183,7 +204,7 @@ impl Exchange {
 
 async fn read(response: &mut Response, most: usize) -> Result<Vec<u8>, Refusal> {
     let mut body = Vec::new();
-    let cut = |_| broken("the service behind broke off in the middle of its answer");
+    let cut = |_| broken("the service behind broke off in the middle of its answer").outage();
     while let Some(chunk) = response.chunk().await.map_err(cut)? {
         if body.len().saturating_add(chunk.len()) > most {
             return Err(broken("the service behind answered with more than can be passed on"));
@@ -191,6 +212,15 @@ async fn read(response: &mut Response, most: usize) -> Result<Vec<u8>, Refusal> 
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+fn content_type(response: &Response) -> Option<&str> {
+    response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok())
+}
+
+fn late() -> Refusal {
+    let message = "the service behind took too long; a shorter answer may come in time";
+    Refusal::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message).outage()
 }
 
 fn broken(message: &str) -> Refusal {
@@ -226,6 +256,8 @@ fn client() -> Result<Client, UpstreamUrlError> {
 
 /// Long runs of code take minutes; a payer who waits longer has hung up.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// A model that thinks, or runs a program, sends nothing meanwhile.
+const QUIET: Duration = Duration::from_secs(120);
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// In bytes: 15,000 characters of speech as uncompressed audio take some 50 MB.
 const MAX_ANSWER: usize = 64 << 20;

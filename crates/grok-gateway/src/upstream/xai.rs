@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::exchange::{ApiKey, Exchange, Reply, UpstreamUrlError};
 use super::{AnswerFuture, Upstream, is_whole};
-use crate::answer::Refusal;
+use crate::answer::{Answer, Refusal};
 use crate::catalog::Route;
 use crate::request::{Order, inner};
 
@@ -37,7 +37,14 @@ impl Xai {
         self
     }
 
-    async fn ask(&self, order: &Order) -> Result<Value, Refusal> {
+    /// How long a stream may be silent; 2 minutes unless it is said.
+    #[must_use]
+    pub fn quiet(mut self, quiet: Duration) -> Self {
+        self.0.quiet = quiet;
+        self
+    }
+
+    async fn ask(&self, order: &Order) -> Result<Answer, Refusal> {
         // Orders are objects.
         let body = order.body().as_object().cloned().unwrap_or_default();
         let (path, body) = match order.route() {
@@ -55,7 +62,7 @@ impl Xai {
                 return self.0.post("/v1/tts", &speech(body).into()).await.and_then(audio);
             }
         };
-        self.0.json(path, &body.into()).await
+        self.0.answer(path, &body.into(), order.streams()).await
     }
 }
 
@@ -145,10 +152,16 @@ fn web_search(parameters: Option<Value>) -> Value {
     tool.into()
 }
 
-/// One stop sequence is a list of one.
+/// One stop sequence is a list of one. A stream ends with its cost, unless the payer will not have it.
 pub(super) fn chat(mut body: Map<String, Value>) -> Map<String, Value> {
     if let Some(stop) = body.get_mut("stop").filter(|stop| stop.is_string()) {
         *stop = json!([stop.take()]);
+    }
+    if body.get("stream").and_then(Value::as_bool) == Some(true) {
+        let options = body.entry("stream_options").or_insert_with(|| json!({}));
+        if let Some(options) = options.as_object_mut() {
+            options.entry("include_usage").or_insert(true.into());
+        }
     }
     body
 }
@@ -168,13 +181,13 @@ fn speech(mut body: Map<String, Value>) -> Map<String, Value> {
 }
 
 /// Audio as it goes into an envelope. What is surely none is not passed off as it; what has no type is.
-pub(super) fn audio(reply: Reply) -> Result<Value, Refusal> {
+pub(super) fn audio(reply: Reply) -> Result<Answer, Refusal> {
     let kind = reply.content_type.unwrap_or_else(|| "application/octet-stream".to_owned());
     if kind.starts_with("text/") || kind.starts_with("application/json") || reply.body.is_empty() {
         let message = "the service behind answered with something else than audio";
         return Err(Refusal::new(StatusCode::BAD_GATEWAY, "upstream_failed", message));
     }
-    Ok(json!({"data": STANDARD.encode(&reply.body), "content_type": kind}))
+    Ok(Answer::Whole(json!({"data": STANDARD.encode(&reply.body), "content_type": kind})))
 }
 
 fn rename(body: &mut Map<String, Value>, from: &str, to: &str) {

@@ -75,7 +75,7 @@ async fn what_only_xai_has_is_refused_before_any_payment() {
         ),
         (
             "/grok/chat",
-            json!({"model": "m", "messages": [{"role": "user", "content": ""}], "stream": true}),
+            json!({"model": "m", "messages": [{"role": "user", "content": ""}], "stream": "yes"}),
             "invalid_stream",
         ),
     ] {

@@ -90,6 +90,14 @@ async fn every_served_route_is_described_with_its_payment_and_no_other() {
         assert_eq!(payment["amount"], json!(null));
         assert_eq!(payment["currency"].as_str().unwrap().parse(), Ok(charge.currency()));
         assert!(payment["description"].as_str().unwrap().contains("15 % on top"), "{payment}");
+        let content = operation["responses"]["200"]["content"].as_object().unwrap();
+        let fields =
+            operation["requestBody"]["content"]["application/json"]["schema"]["properties"].as_object();
+        assert_eq!(
+            content.contains_key("text/event-stream"),
+            fields.unwrap().contains_key("stream"),
+            "{route:?}"
+        );
         for status in ["200", "400", "402", "413", "502", "503", "504"] {
             assert!(operation["responses"][status]["content"].is_object(), "{route:?} {status}");
         }
@@ -131,8 +139,9 @@ async fn what_is_sold_and_what_fails_has_the_shape_that_is_promised() {
     for (service, status, kind) in
         [(&good, "200", "application/json"), (&bad, "502", "application/problem+json")]
     {
-        let scene = Scene::of(xai(&service.url)).await;
         for (route, body, ..) in orders() {
+            // One gateway each: some failures in a row, and it is asked no more.
+            let scene = Scene::of(xai(&service.url)).await;
             let (_, answer) = scene.buy(route.path(), &body).await;
             assert_eq!(
                 (answer.status.to_string().as_str(), answer.header("content-type")),
@@ -158,7 +167,7 @@ async fn agents_are_told_routes_prices_and_how_to_pay() {
     }
     let token = document["paths"]["/grok/chat"]["post"]["x-payment-info"]["currency"].as_str().unwrap();
     for words in [
-        "Fields: model*, messages*, temperature, max_tokens, tools.",
+        "Fields: model*, messages*, temperature, max_tokens, tools, stream, stream_options.",
         "## Dollars for a million tokens of prompt and answer, before 15 %\n\n- grok-4.3: 1.25 and 2.50\n",
         "- any other: 2.00 and 6.00\n",
         "- grok-imagine-image: 0.02\n- any other: 0.07\n",

@@ -2,11 +2,12 @@
 //! key stays a secret.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use grok_gateway::{ApiKey, Compatible, Route, UpstreamUrlError, Xai};
 use serde_json::{Value, json};
+use tracing::Dispatch;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::stand_in::{Rude, StandIn, rude};
@@ -15,14 +16,18 @@ use crate::support::{KEY, Scene, key, xai};
 /// floor((9·1.25 + 400·2.5)·1.15)
 const PRICE: u128 = 1162;
 
-fn request() -> Value {
+pub(crate) fn request() -> Value {
     json!({"model": "grok-4.3", "max_tokens": 400, "messages": [{"role": "user", "content": "hello"}]})
 }
 
 /// Buys what fails, once; returns what the payer is told of the service.
-async fn fails(scene: &Scene, status: u16) -> Value {
+pub(crate) async fn fails(scene: &Scene, status: u16) -> Value {
+    fails_to(&request(), scene, status).await
+}
+
+pub(crate) async fn fails_to(request: &Value, scene: &Scene, status: u16) -> Value {
     let before = scene.earned();
-    let (payment, answer) = scene.buy("/grok/code-execution", &request()).await;
+    let (payment, answer) = scene.buy("/grok/code-execution", request).await;
     let problem = answer.json();
     assert_eq!(answer.status, status, "{problem}");
     assert_eq!(answer.header("content-type"), Some("application/problem+json"));
@@ -175,7 +180,25 @@ fn a_key_that_is_none_and_a_url_that_shows_it_are_refused() {
 }
 
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Every task of a test runs on its one thread, and while the guard lives writes here.
+    pub(crate) fn keep(&self) -> tracing::subscriber::DefaultGuard {
+        let into = |log: &Log| {
+            let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false);
+            Dispatch::new(subscriber.with_max_level(tracing::Level::TRACE).finish())
+        };
+        // Were there only one in the process, what a thread without it logs first would be off for all threads.
+        static OTHER: OnceLock<Dispatch> = OnceLock::new();
+        OTHER.get_or_init(|| into(&Log::default()));
+        tracing::dispatcher::set_default(&into(self))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -199,14 +222,12 @@ impl MakeWriter<'_> for Log {
 #[tokio::test]
 async fn the_log_has_price_and_cost_and_neither_key_nor_words() {
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false);
-    // Every task of this test runs on this thread.
-    let _guard = tracing::subscriber::set_default(subscriber.with_max_level(tracing::Level::TRACE).finish());
+    let _guard = log.keep();
     let service = StandIn::open().await;
     Scene::of(xai(&service.url)).await.bought(Route::CodeExecution.path(), &request()).await;
     let service = StandIn::saying(500, &[], "oh").await;
     fails(&Scene::of(xai(&service.url)).await, 502).await;
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     let sold = log.lines().find(|line| line.contains("sold")).unwrap();
     for part in
         ["route=\"/grok/code-execution\"", "model=\"grok-4.3\"", "price=1162", "=37756000", " cost=3776"]

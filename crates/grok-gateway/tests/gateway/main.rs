@@ -8,10 +8,12 @@
     reason = "a panic is how a test fails"
 )]
 
+mod breaker;
 mod compatible;
 mod documents;
 mod failures;
 mod orders;
 mod sold;
 mod stand_in;
+mod streams;
 mod support;

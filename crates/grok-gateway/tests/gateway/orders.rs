@@ -127,6 +127,8 @@ pub(crate) fn mistakes() -> Vec<(Route, Value, &'static str)> {
         "invalid_max_tokens",
     );
     add(&tools[..1], &list("tools", vec![json!({}), json!("x")]), "invalid_tools");
+    add(&tokens, &list("stream", vec![json!("yes"), json!(1)]), "invalid_stream");
+    add(&tokens, &list("stream_options", vec![json!(true), json!([])]), "invalid_stream_options");
     add(&[Route::Chat], &list("top_p", vec![json!(-0.1), json!(1.1)]), "invalid_top_p");
     add(&[Route::Chat], &list("n", vec![json!(0), json!(129), json!(1.5)]), "invalid_n");
     let stops = vec![json!(""), json!(4), json!(["a", "b", "c", "d", "e"]), json!([""])];

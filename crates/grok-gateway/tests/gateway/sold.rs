@@ -49,7 +49,10 @@ async fn what_xai_has_no_way_to_give_is_refused_before_any_payment() {
     let scene = Scene::of(xai("http://127.0.0.1:9")).await;
     let order = |route| orders().into_iter().find(|order| order.0 == route).unwrap().1;
     for (route, name, value, error) in [
-        (Route::Chat, "stream", json!(true), "invalid_stream"),
+        (Route::Speech, "stream", json!(true), "invalid_stream"),
+        (Route::ImageGenerate, "stream", json!(true), "invalid_stream"),
+        (Route::Chat, "stream_options", json!({"include_usage": true}), "invalid_stream_options"),
+        (Route::XSearch, "stream_options", json!({}), "invalid_stream_options"),
         (Route::XSearch, "background", json!(true), "invalid_background"),
         (Route::XSearch, "previous_response_id", json!("resp_1"), "invalid_previous_response_id"),
         (Route::XSearch, "tools", json!("all"), "invalid_tools"),

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Response, Uri};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// One request as it came.
 #[derive(Clone, Debug)]
@@ -114,6 +115,85 @@ pub(crate) fn answer(path: &str) -> Vec<u8> {
         other => panic!("xAI has no {other}"),
     };
     body.to_string().into_bytes()
+}
+
+/// A service that says what the test says, when it says it: to one connection after the other.
+pub(crate) struct Feed {
+    pub(crate) url: String,
+    said: UnboundedSender<Option<Vec<u8>>>,
+    asked: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Feed {
+    pub(crate) async fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (said, mut says) = unbounded_channel();
+        let asked = Arc::<Mutex<Vec<Value>>>::default();
+        let memory = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                repeat(stream, &mut says, &memory).await;
+            }
+        });
+        Feed { url, said, asked }
+    }
+
+    /// A whole answer without a body.
+    pub(crate) fn refuse(&self, status: u16, headers: &str) {
+        self.say(format!("HTTP/1.1 {status} No\r\nconnection: close\r\ncontent-length: 0\r\n{headers}\r\n"));
+        self.close();
+    }
+
+    /// The beginning of a stream.
+    pub(crate) fn begin(&self) {
+        let fields = "connection: close\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked";
+        self.say(format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n"));
+    }
+
+    pub(crate) fn chunk(&self, text: &str) {
+        self.say(format!("{:x}\r\n{text}\r\n", text.len()));
+    }
+
+    /// The end of a stream as it should be.
+    pub(crate) fn end(&self) {
+        self.say("0\r\n\r\n".to_owned());
+        self.close();
+    }
+
+    /// The end of the connection.
+    pub(crate) fn close(&self) {
+        self.said.send(None).unwrap();
+    }
+
+    fn say(&self, text: String) {
+        self.said.send(Some(text.into_bytes())).unwrap();
+    }
+
+    pub(crate) fn asked(&self) -> Vec<Value> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+async fn repeat(
+    mut stream: TcpStream,
+    says: &mut UnboundedReceiver<Option<Vec<u8>>>,
+    asked: &Mutex<Vec<Value>>,
+) {
+    let mut request = Vec::new();
+    let body = loop {
+        stream.read_buf(&mut request).await.unwrap();
+        let head = request.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+        if let Some(body) = head.and_then(|end| serde_json::from_slice(&request[end + 4..]).ok()) {
+            break body;
+        }
+    };
+    asked.lock().unwrap().push(body);
+    while let Some(Some(bytes)) = says.recv().await {
+        if stream.write_all(&bytes).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// How a service fails that does not get as far as an answer.

@@ -12,7 +12,7 @@ use mpp_core::tempo::{self, LocalSigner, SignedPayment};
 use mpp_core::{Amount, Challenge, Policy, Receipt};
 use mpp_gate::Payee;
 use reqwest::header::HeaderMap;
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
 pub(crate) const KEY: &str = "xai-a-key-that-nobody-must-see";
@@ -114,6 +114,19 @@ impl Scene {
 
     /// Pays what is asked, and what comes of it.
     pub(crate) async fn buy(&self, path: &str, body: &Value) -> (SignedPayment, Answer) {
+        let (payment, credential) = self.payment(path, body).await;
+        (payment, self.send(Method::POST, path, &body.to_string(), Some(&credential)).await)
+    }
+
+    /// Pays for a stream, and its answer as soon as that has begun.
+    pub(crate) async fn stream(&self, path: &str, body: &Value) -> (SignedPayment, Response) {
+        let (payment, credential) = self.payment(path, body).await;
+        let request = self.http.post(format!("http://{}{path}", self.address)).body(body.to_string());
+        (payment, request.header("authorization", credential).send().await.unwrap())
+    }
+
+    /// A payment of what is asked, not sent yet, and its credential.
+    pub(crate) async fn payment(&self, path: &str, body: &Value) -> (SignedPayment, String) {
         static SALT: AtomicU64 = AtomicU64::new(1);
         let body = body.to_string();
         let challenge = self.send(Method::POST, path, &body, None).await.challenge();
@@ -124,8 +137,7 @@ impl Scene {
         let signature = self.signer.sign(&unsigned);
         let payment = unsigned.signed(&signature);
         let credential = payment.credential().header_value();
-        let answer = self.send(Method::POST, path, &body, Some(&credential)).await;
-        (payment, answer)
+        (payment, credential)
     }
 
     /// Buys and gets what is in the envelope, with a receipt.
