@@ -236,3 +236,78 @@ const ENDS: [&str; 3] = ["response.completed", "response.done", "response.incomp
 const FAILURES: [&str; 2] = ["error", "response.failed"];
 /// In bytes: a hundred thousand tokens of a few hundred bytes each.
 const MAX_STREAM: usize = 64 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::breaker::Breaker;
+    use crate::price::Prices;
+    use crate::request::Order;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// A piece every minute, and the end.
+    struct Slow(VecDeque<&'static str>, Pin<Box<Sleep>>);
+
+    impl Body for Slow {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            ready!(self.1.as_mut().poll(context));
+            self.1 = Box::pin(sleep(MINUTE));
+            Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece.into()))))
+        }
+    }
+
+    /// What comes of the pieces, by a reader who takes this long for an event, and how it ends.
+    async fn read(
+        pieces: &[&'static str],
+        (within, quiet): (u32, u32),
+        reads: Duration,
+    ) -> Result<Vec<String>, Broken> {
+        let body =
+            json!({"model": "grok-4.3", "messages": [{"role": "user", "content": ""}], "stream": true});
+        let order = Order::parse(Route::Chat, body.to_string().as_bytes(), &Prices::default()).unwrap();
+        let sale = Sale::of(&order, Arc::new(Breaker::default()).attempt(Instant::now()));
+        let slow = Slow(pieces.iter().copied().collect(), Box::pin(sleep(MINUTE)));
+        let second = Duration::from_secs(1);
+        let mut stream = Events::new(slow, within * second, quiet * second).begin(sale).await.unwrap();
+        let mut events = Vec::new();
+        while let Some(event) = poll_fn(|context| stream.poll_event(context)).await {
+            events.push(String::from_utf8(event?.to_vec()).unwrap());
+            sleep(reads).await;
+        }
+        Ok(events)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_silence_is_silence_and_only_the_whole_time_is_late() {
+        let pieces = [":1\n\n", ":2\n\n", ":3\n\n", "data: [DONE]\n\n"];
+        assert_eq!(read(&pieces, (301, 61), Duration::ZERO).await.unwrap(), pieces);
+        assert_eq!(read(&pieces, (900, 61), 3 * MINUTE).await.unwrap(), pieces, "a slow reader");
+        let pause = [":1\n\n", "", "data: [DONE]\n\n"];
+        assert_eq!(read(&pause, (301, 61), Duration::ZERO).await.unwrap().len(), 2);
+        assert_eq!(read(&pieces, (299, 61), Duration::ZERO).await, Err(Broken::Late));
+        let body = Slow(VecDeque::new(), Box::pin(sleep(MINUTE)));
+        let mut silent = Events::new(body, 10 * MINUTE, MINUTE - Duration::from_secs(1));
+        let end = poll_fn(|context| silent.poll_bytes(context)).await.unwrap();
+        assert_eq!(end, Err(Broken::Silent));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_is_passed_on_whole_however_it_comes() {
+        let pieces = ["da", "ta: {}", "\r", "\n", "\r\n: a\n", "\ndata: [DO", "NE]\n\ndata", ": 1\n\n"];
+        let events = ["data: {}\r\n\r\n", ": a\n\n", "data: [DONE]\n\n", "data: 1\n\n"];
+        assert_eq!(read(&pieces, (900, 90), Duration::ZERO).await.unwrap(), events);
+        assert_eq!(read(&pieces[..6], (900, 90), Duration::ZERO).await, Err(Broken::Unfinished));
+    }
+}

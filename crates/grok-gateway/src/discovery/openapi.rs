@@ -90,10 +90,11 @@ fn responses(route: Route) -> Value {
         },
         "413": failed("The body is too long; nothing was paid."),
         "502": failed("The payment was taken, or may have been, and there is no answer; keep the reference."),
-        "503": failed(
-            "With a reference: the payment was taken, and whoever answers is busy. Without one: nothing was paid; try \
-             again later.",
-        ),
+        "503": {
+            "description": "With a reference: the payment was taken, and whoever answers is busy. Without one: nothing \
+                            was paid; try again later.",
+            "content": {JSON: refusal, PROBLEM: problem},
+        },
         "504": failed("The payment was taken, and the answer did not come in time; keep the reference."),
     })
 }

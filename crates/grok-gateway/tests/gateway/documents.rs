@@ -124,6 +124,18 @@ async fn the_schemas_take_and_refuse_what_the_service_takes_and_refuses() {
             "{refused:?}"
         );
     }
+    let busy = StandIn::saying(429, &[("retry-after", "30")], "").await;
+    let down = Scene::of(xai(&busy.url)).await;
+    for (number, (route, body, ..)) in orders().into_iter().enumerate() {
+        let answer = if number == 0 {
+            down.buy(route.path(), &body).await.1
+        } else {
+            down.post(route.path(), &body).await
+        };
+        let kind = if number == 0 { "application/problem+json" } else { "application/json" };
+        assert_eq!((answer.status, answer.header("content-type")), (503, Some(kind)));
+        assert!(response(&document, route, "503", kind).is_valid(&answer.json()), "{answer:?}");
+    }
     for route in Route::ALL {
         let longest = scene.post(route.path(), &json!("x".repeat(17 << 20))).await;
         assert_eq!(longest.status, 413);

@@ -66,6 +66,7 @@ async fn an_event_arrives_before_the_next_is_sent() {
         assert_eq!(response.status(), 200, "{route:?}");
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["cache-control"], "private");
+        assert_eq!(response.headers()["x-accel-buffering"], "no");
         Receipt::parse(response.headers()["payment-receipt"].as_bytes()).unwrap().check(&payment).unwrap();
         comes(&mut response, events[0]).await;
         for event in &events[1..] {
