@@ -52,10 +52,12 @@ impl Heard {
     /// A receipt for the transaction in the credential.
     pub fn receipt(&self) -> Receipt {
         let credential = self.credential().expect("a credential");
-        let Payload::Transaction(raw) = credential.payload() else {
-            panic!("no transaction: {credential:?}")
+        let hash = match credential.payload() {
+            Payload::Transaction(raw) => keccak256(raw),
+            Payload::Hash(hash) => *hash,
+            _ => panic!("no transaction: {credential:?}"),
         };
-        Receipt::new(keccak256(raw).to_string(), 0, None)
+        Receipt::new(hash.to_string(), 0, None)
     }
 }
 

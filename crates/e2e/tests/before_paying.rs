@@ -331,7 +331,7 @@ fn wait_until(second: u64) {
 /// Signed under a known hash, and kept, for this reason.
 fn assert_unsent(error: &Error, why: &str) {
     assert_eq!(error.money(), Money::NotMoved, "{error:?}");
-    assert_eq!(error.to_string(), "a payment was signed but not sent, no money moved");
+    assert_eq!(error.to_string(), "a payment was signed, but no money moved");
     assert!(error.payment().unwrap().hash().is_some());
     let Error::AfterSigning { failure: Failure::Transport(failure), .. } = error else { panic!("{error:?}") };
     assert!(!failure.may_have_been_sent());

@@ -106,12 +106,21 @@ impl Policy {
         self
     }
 
-    /// Whether to accept charges that can only be pushed. It is for callers that broadcast transactions themselves; a
-    /// policy does not by itself.
+    /// Whether to accept charges that can only be pushed: the payer broadcasts the transaction itself, and the payee is
+    /// shown no more than its hash, of a payment that it can no longer turn down. Not unless given.
+    ///
+    /// A policy broadcasts nothing. `mpp-http`'s client does, on the node that it is given, and without one accepts no such
+    /// charge whatever is said here; who drives the exchange himself has to, before the credential is sent.
     #[must_use]
     pub fn push(mut self, accepted: bool) -> Self {
         self.push = accepted;
         self
+    }
+
+    /// Whether charges that can only be pushed are accepted.
+    #[must_use]
+    pub fn accepts_push(&self) -> bool {
+        self.push
     }
 
     /// Asks `ask` last, about a quote that passed everything else. Only [`Decision::Approve`] pays; a panic in it
@@ -329,8 +338,11 @@ pub enum Refusal {
         /// Bytes answered.
         limit: usize,
     },
-    /// Can only be paid by broadcasting a transaction, which the policy does not say the caller does.
-    #[error("can only be paid by push, which needs an RPC")]
+    /// Can only be paid by broadcasting a transaction, which the policy does not say the caller does, or is to be sponsored
+    /// at the same time, which nobody can pay.
+    #[error(
+        "can only be paid by push, which takes a policy that accepts it, a node to broadcast on, and no sponsor"
+    )]
     PushOnly,
     /// The caller's own check said no.
     #[error("declined by the approval hook")]

@@ -19,7 +19,7 @@ use crate::payment::{Payment, sum};
 use crate::response::Deadline;
 use crate::transport::{ReqwestTransport, Transport, is_private};
 
-/// A node that is asked what became of payments. It prints without its URL, which may hold a key.
+/// A node that is asked what became of payments, and given those that must be pushed. It prints without its URL, which may hold a key.
 #[derive(Clone)]
 pub struct Rpc {
     transport: Arc<dyn Transport>,
@@ -105,7 +105,8 @@ impl Rpc {
         }
     }
 
-    async fn check_chain(&self, asked: u64) -> Result<(), RpcError> {
+    /// Whether the node is on chain `asked`. It is asked once.
+    pub(crate) async fn check_chain(&self, asked: u64) -> Result<(), RpcError> {
         let node = match self.chain_id.get() {
             Some(node) => *node,
             None => {
@@ -200,7 +201,7 @@ impl Rpc {
         Ok(())
     }
 
-    async fn call(&self, method: &str, params: Value) -> Result<Value, RpcError> {
+    pub(crate) async fn call(&self, method: &str, params: Value) -> Result<Value, RpcError> {
         let call = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
         let request = http::Request::post(self.url.clone()).header(CONTENT_TYPE, "application/json");
         let request = request.body(call.into()).map_err(|_| RpcError::Url)?;
@@ -240,7 +241,7 @@ impl fmt::Debug for Rpc {
 
 /// What a mined transaction took from the payer, to the unit, by the token's own log: what went to the fee collector, and
 /// what else went out and did not come back.
-fn took(receipt: &Value, hash: B256, payment: &Payment, now: u64) -> Result<Settled, RpcError> {
+pub(crate) fn took(receipt: &Value, hash: B256, payment: &Payment, now: u64) -> Result<Settled, RpcError> {
     if word(receipt, "transactionHash")? != hash {
         return Err(RpcError::Answer("transactionHash"));
     }
@@ -332,7 +333,7 @@ const MAX_MESSAGE: usize = 200;
 /// Shortest part of a URL that may be a key, in bytes.
 const SHORTEST_KEY: usize = 8;
 
-/// Why a node did not say what became of a payment.
+/// Why a node did not say what became of a payment, or did not take it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RpcError {

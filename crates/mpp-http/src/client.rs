@@ -9,7 +9,7 @@ use http::header::{HeaderName, HeaderValue};
 use mpp_core::error::{Refusal, SignerError};
 use mpp_core::exchange::{Next, NotPaid, Outcome, Reason};
 use mpp_core::payee::body_digest;
-use mpp_core::tempo::{SignedPayment, Signer};
+use mpp_core::tempo::{Payload, SignedPayment, Signer};
 use mpp_core::{Approval, Challenge, Policy, Problem, Quote};
 
 use crate::chain::Rpc;
@@ -17,6 +17,7 @@ use crate::error::{Error, Failure};
 use crate::journal::{Entry, Journal, now};
 use crate::ledger::{Answer, Budget, Ledger, LedgerError, MemoryLedger, Signed, Step};
 use crate::payment::Payment;
+use crate::push::push;
 use crate::request::{add_idempotency_key, challenges, exchange, prepare, random, with_credential};
 use crate::response::{Deadline, Response, read_failure};
 use crate::transport::{Body, ReqwestTransport, Transport, TransportError};
@@ -26,6 +27,8 @@ use crate::transport::{Body, ReqwestTransport, Transport, TransportError};
 pub struct Client {
     signer: Arc<dyn Signer>,
     policy: Policy,
+    /// Whether the policy accepts push, once there is a node to broadcast on.
+    push: bool,
     transport: Arc<dyn Transport>,
     unpaid_timeout: Duration,
     paid_timeout: Duration,
@@ -62,7 +65,8 @@ impl Client {
     ) -> Self {
         Client {
             signer: Arc::new(signer),
-            // Nobody here broadcasts what would have to be pushed.
+            push: policy.accepts_push(),
+            // Without a node nobody here broadcasts what would have to be pushed.
             policy: policy.push(false),
             transport: Arc::new(transport),
             unpaid_timeout: Duration::from_secs(30),
@@ -81,7 +85,7 @@ impl Client {
         self
     }
 
-    /// How long the paid request may take. Giving up does not stop the payment.
+    /// How long the paid request may take, with the broadcast of what is pushed. Giving up does not stop the payment.
     #[must_use]
     pub fn paid_timeout(mut self, timeout: Duration) -> Self {
         self.paid_timeout = timeout;
@@ -116,9 +120,11 @@ impl Client {
         self
     }
 
-    /// A node to ask in the background what a payment took, or, where its outcome is unknown, what became of it.
+    /// A node to ask in the background what a payment took, or, where its outcome is unknown, what became of it. If the
+    /// [policy accepts push](Policy::push), what can only be pushed is paid too, by a broadcast on this node.
     #[must_use]
     pub fn rpc(mut self, rpc: Rpc) -> Self {
+        self.policy = self.policy.push(self.push);
         self.journal.rpc = Some(rpc);
         self
     }
@@ -184,7 +190,7 @@ impl Client {
         };
         let request = self.ready(request, &mut entry, &signed).await?;
 
-        // 5. The same request once more with the credential. From here on money may move.
+        // 5. The same request once more with the credential, of what is pushed after that. From here on money may move.
         self.paid(request, entry, &signed).await
     }
 
@@ -265,7 +271,7 @@ impl Client {
             Err(failure) => failure,
         };
         entry.note(Step::NotSent { failure: failure.to_string() }).await;
-        Err(Error::AfterSigning { payment: Box::new(entry.payment().clone()), failure })
+        Err(entry.lost(failure))
     }
 
     async fn write_down(&self, entry: &mut Entry, signed: &SignedPayment) -> Result<(), Failure> {
@@ -287,6 +293,9 @@ impl Client {
         signed: &SignedPayment,
     ) -> Result<Response, Error> {
         let deadline = Deadline::after(self.paid_timeout);
+        if matches!(signed.credential().payload(), Payload::Hash(_)) {
+            push(&mut entry, deadline).await?;
+        }
         tracing::info!(payment.id = entry.payment().id, "sending the payment");
         let (step, failure) = match deadline.limit(self.send_credential(request, signed)).await {
             Ok(Ok(answer)) => {
@@ -295,7 +304,7 @@ impl Client {
                 let outcome = signed.answered(status.as_u16(), receipt);
                 let mut head = Answer { at: now(), status: Some(status.as_u16()), body_digest: None };
                 if status.is_success() {
-                    entry.note(answered(head, outcome)).await;
+                    entry.note(Step::answered(head, outcome)).await;
                     tracing::info!(
                         status = status.as_u16(),
                         state = entry.payment().state.name(),
@@ -306,7 +315,7 @@ impl Client {
                 let body = read_failure(answer.into_body()).await;
                 head.body_digest = Some(body_digest(&body));
                 let failure = Failure::Status { status, body };
-                (failed(Some(head), outcome, &failure), failure)
+                (Step::failed(Some(head), outcome, &failure), failure)
             }
             Ok(Err(error)) if !error.may_have_been_sent() => {
                 let failure = Failure::Transport(error);
@@ -314,14 +323,14 @@ impl Client {
             }
             Ok(Err(error)) => {
                 let failure = Failure::Transport(error);
-                (failed(None, Outcome::Unknown, &failure), failure)
+                (Step::failed(None, Outcome::Unknown, &failure), failure)
             }
-            Err(timeout) => (failed(None, Outcome::Unknown, &timeout), timeout),
+            Err(timeout) => (Step::failed(None, Outcome::Unknown, &timeout), timeout),
         };
         entry.note(step).await;
-        let payment = Box::new(entry.payment().clone());
+        let payment = entry.payment();
         tracing::warn!(payment.id, state = payment.state.name(), "no answer to a paid request");
-        Err(Error::AfterSigning { payment, failure })
+        Err(entry.lost(failure))
     }
 
     /// Sends the credential, and once more the very same one if the connection broke before there was an answer: it is
@@ -353,27 +362,6 @@ impl Client {
         }
         Response { status, headers, body: Some(body), entry, deadline, limit: self.body_limit }
     }
-}
-
-/// What a success says of the money.
-fn answered(answer: Answer, outcome: Outcome) -> Step {
-    let (receipt, failure) = match outcome {
-        Outcome::Paid(receipt) => (Some(receipt), None),
-        Outcome::WrongReceipt(error) => (None, Some(error.to_string())),
-        Outcome::Accepted | Outcome::Unknown => (None, None),
-    };
-    Step::Answered { answer, receipt, failure }
-}
-
-/// What a failure says of it.
-fn failed(answer: Option<Answer>, outcome: Outcome, failure: &Failure) -> Step {
-    let receipt = if let Outcome::Paid(receipt) = outcome { Some(receipt) } else { None };
-    // Without the server's words, which may be the credential.
-    let failure = match failure {
-        Failure::Status { status, .. } => format!("the server answered {status}"),
-        other => other.to_string(),
-    };
-    Step::Failed { answer, receipt, failure }
 }
 
 impl fmt::Debug for Client {

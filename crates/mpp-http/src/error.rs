@@ -9,6 +9,7 @@ use mpp_core::Problem;
 use mpp_core::error::SignerError;
 use mpp_core::exchange::NotPaid;
 
+use crate::chain::RpcError;
 use crate::ledger::{LedgerError, OverBudget};
 use crate::payment::Payment;
 use crate::transport::TransportError;
@@ -59,7 +60,7 @@ pub enum Money {
     NotMoved,
     /// A payment was sent. It may have been taken or may yet be; look it up on chain by its hash or memo.
     Unknown,
-    /// The payee took the payment: it says so by a receipt, or by a success without one.
+    /// The payment was taken: the payee says so by a receipt, or by a success without one, or the chain does.
     Paid,
 }
 
@@ -87,6 +88,12 @@ pub enum Failure {
     /// The payment could not be written down as sent, so it was not.
     #[error("the payment could not be written down")]
     Ledger(#[source] LedgerError),
+    /// The node did not take the transaction that had to be pushed, or did not say whether it did.
+    #[error(transparent)]
+    Node(Box<RpcError>),
+    /// The transaction that had to be pushed was mined, and did nothing but cost its fee.
+    #[error("the transaction reverted, most likely for want of money; fund the account that pays")]
+    Reverted,
     /// The connection.
     #[error(transparent)]
     Transport(TransportError),
@@ -129,7 +136,16 @@ impl fmt::Display for Stands<'_> {
         let amount = self.0.quote().amount;
         match self.0.money() {
             Money::NotMoved if amount.is_zero() => formatter.write_str("nothing was to be paid"),
-            Money::NotMoved => formatter.write_str("a payment was signed but not sent, no money moved"),
+            Money::NotMoved => match self.0.settled() {
+                Some(settled) if !settled.fee.is_zero() => {
+                    write!(
+                        formatter,
+                        "the payment failed on chain, its fee of {} dollars is gone",
+                        settled.fee
+                    )
+                }
+                _ => formatter.write_str("a payment was signed, but no money moved"),
+            },
             Money::Unknown => write!(formatter, "it is unknown whether {amount} dollars were paid"),
             Money::Paid => write!(formatter, "{amount} dollars were paid, but the answer failed or is lost"),
         }

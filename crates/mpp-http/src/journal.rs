@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use tokio::runtime::Handle;
 
 use crate::chain::Rpc;
+use crate::error::{Error, Failure};
 use crate::ledger::{Budget, Ledger, LedgerError, Signed, State, Step};
 use crate::payment::Payment;
 use crate::reconcile::watch;
@@ -37,6 +38,16 @@ impl Entry {
     /// The payment as far as is known.
     pub(crate) fn payment(&self) -> &Payment {
         &self.payment
+    }
+
+    /// The node of its call.
+    pub(crate) fn rpc(&self) -> Option<&Rpc> {
+        self.journal.rpc.as_ref()
+    }
+
+    /// The error of a call that ends without an answer, the payment as far as is known.
+    pub(crate) fn lost(&self, failure: Failure) -> Error {
+        Error::AfterSigning { payment: self.payment.clone(), failure }
     }
 
     /// Writes down that the credential is about to leave; if it cannot, it must not leave.

@@ -53,6 +53,7 @@ mod evidence;
 mod journal;
 pub mod ledger;
 mod payment;
+mod push;
 pub mod reconcile;
 mod request;
 mod response;

@@ -36,7 +36,7 @@ pub struct Payment {
 pub enum State {
     /// Its money is set aside; not a byte of the credential has left.
     Reserved,
-    /// The credential has left, or was about to.
+    /// The credential has left, or was about to; or, of a payment that is pushed, its transaction.
     Sent,
     /// The call ended without saying whether the money moved.
     Unknown,

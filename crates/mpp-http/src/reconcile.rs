@@ -172,7 +172,7 @@ const ABANDONED: u64 = 300;
 /// How long a payment is watched beyond what the chain should need, in seconds.
 const GRACE: u64 = 60;
 /// Between two questions about a payment.
-const PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const PAUSE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

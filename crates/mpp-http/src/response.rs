@@ -53,7 +53,7 @@ impl Response {
             let failure = Failure::Transport(TransportError::maybe_sent("the body was read before"));
             return Err(match &self.entry {
                 None => Error::Unpaid(failure),
-                Some(entry) => Error::AfterSigning { payment: Box::new(entry.payment().clone()), failure },
+                Some(entry) => entry.lost(failure),
             });
         };
         let read = self.deadline.read(body, self.limit).await;
@@ -65,7 +65,7 @@ impl Response {
             }
             Err(failure) => {
                 entry.note(Step::Failed { answer: None, receipt: None, failure: failure.to_string() }).await;
-                Err(Error::AfterSigning { payment: Box::new(entry.payment().clone()), failure })
+                Err(entry.lost(failure))
             }
         }
     }

@@ -3,9 +3,11 @@
 use std::fmt;
 
 use bytes::Bytes;
+use mpp_core::exchange::Outcome;
 use mpp_core::tempo::{B256, SignedPayment};
 use mpp_core::{Amount, Receipt};
 
+use crate::error::Failure;
 use crate::payment::{Payment, State};
 
 /// What the signature made of a payment.
@@ -47,12 +49,12 @@ pub struct Settled {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Step {
-    /// It was signed, and the credential is about to leave. The only step that may be refused: whoever is refused
+    /// It was signed, and the credential, or the transaction to be pushed, is about to leave. The only step that may be refused: whoever is refused
     /// sends nothing.
     Sent(Signed),
     /// It was set aside so long ago that nobody waits for it; nothing happens if it was sent in the meantime.
     GivenUp,
-    /// Whoever was to send it will not, or knows that not a byte of it left.
+    /// Whoever was to send it will not, or knows that not a byte of it left or that the node did not take it.
     NotSent {
         /// Why.
         failure: String,
@@ -84,6 +86,29 @@ pub enum Step {
     Settled(Settled),
 }
 
+impl Step {
+    /// What a success says of the money.
+    pub(crate) fn answered(answer: Answer, outcome: Outcome) -> Self {
+        let (receipt, failure) = match outcome {
+            Outcome::Paid(receipt) => (Some(receipt), None),
+            Outcome::WrongReceipt(error) => (None, Some(error.to_string())),
+            Outcome::Accepted | Outcome::Unknown => (None, None),
+        };
+        Step::Answered { answer, receipt, failure }
+    }
+
+    /// What a failure says of it.
+    pub(crate) fn failed(answer: Option<Answer>, outcome: Outcome, failure: &Failure) -> Self {
+        let receipt = if let Outcome::Paid(receipt) = outcome { Some(receipt) } else { None };
+        // Without the server's words, which may be the credential.
+        let failure = match failure {
+            Failure::Status { status, .. } => format!("the server answered {status}"),
+            other => other.to_string(),
+        };
+        Step::Failed { answer, receipt, failure }
+    }
+}
+
 impl Payment {
     /// Takes a step, at `now` in Unix seconds.
     ///
@@ -105,9 +130,14 @@ impl Payment {
                 }
             }
             Step::NotSent { failure } => {
-                if matches!(self.state, State::Reserved | State::Sent) {
-                    self.state = State::NotPaid;
-                    self.settled.get_or_insert(Settled::nothing(now));
+                match self.state {
+                    State::Reserved | State::Sent => {
+                        self.state = State::NotPaid;
+                        self.settled.get_or_insert(Settled::nothing(now));
+                    }
+                    // It was pushed: only the credential did not leave.
+                    State::Paid => self.state = State::PaidUndelivered,
+                    _ => {}
                 }
                 self.failure.get_or_insert(failure);
             }
