@@ -45,6 +45,11 @@ fn second_demands() -> Vec<Attack> {
             Reply::new(402, &[("www-authenticate", &plain()), ("retry-after", "0")], "")
         })
         .ends_unknown(answered(402)),
+        Attack::on("a push to every request", |_, _| {
+            required(&[asks(json!({ "methodDetails": { "supportedModes": ["push"] } }))])
+        })
+        .pushes()
+        .ends_paid_and_lost(answered(402)),
         Attack::on("a fresh 402 to every POST", |_, _| required(&[plain()]))
             .post()
             .ends_unknown(answered(402)),

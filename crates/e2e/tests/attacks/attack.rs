@@ -19,6 +19,8 @@ pub(crate) struct Attack {
     pub(crate) site: Site,
     pub(crate) policy: Policy,
     pub(crate) client: Box<dyn FnOnce(Client) -> Client + Send>,
+    /// Whether the customer has a node to broadcast on.
+    pub(crate) pushes: bool,
     pub(crate) request: Box<dyn FnOnce(Builder) -> Builder + Send>,
     pub(crate) body: &'static str,
     pub(crate) expected: Expected,
@@ -109,6 +111,7 @@ impl Attack {
             site,
             policy: Policy::new(CHAIN_ID, [PATH_USD], CENT),
             client: Box::new(|client| client),
+            pushes: false,
             request: Box::new(|request| request),
             body: "",
             expected: Expected {
@@ -145,6 +148,11 @@ impl Attack {
 
     pub(crate) fn client(self, change: impl FnOnce(Client) -> Client + Send + 'static) -> Self {
         Self { client: Box::new(change), ..self }
+    }
+
+    /// The customer broadcasts what has to be pushed.
+    pub(crate) fn pushes(self) -> Self {
+        Self { pushes: true, ..self }.policy(|policy| policy.push(true))
     }
 
     pub(crate) fn request(self, change: impl FnOnce(Builder) -> Builder + Send + 'static) -> Self {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use alloy_primitives::{Bytes, hex, keccak256};
+use alloy_primitives::{B256, Bytes, hex, keccak256};
 use base64_022::Engine as _;
 use base64_022::engine::general_purpose::URL_SAFE_NO_PAD;
 use e2e::{Anvil, Heard, Mined};
@@ -25,15 +25,26 @@ pub(crate) fn credentials_among(headers: &HeaderMap) -> Vec<String> {
 
 /// The distinct transactions that need nobody's signature but the payer's.
 pub(crate) fn transactions<'a>(credentials: impl Iterator<Item = &'a String>) -> BTreeSet<Bytes> {
-    let raws = credentials.filter_map(|value| {
-        let json = URL_SAFE_NO_PAD.decode(value.strip_prefix(SCHEME)?).expect("base64url");
-        let credential: Value = serde_json::from_slice(&json).expect("JSON");
-        let member = |name: &str| credential.pointer(name).and_then(Value::as_str).expect("a payload");
-        (member("/payload/type") == "transaction").then(|| member("/payload/signature").to_owned())
-    });
-    let raws = raws.map(|raw| Bytes::from(hex::decode(raw).expect("hexadecimal")));
+    let raws = credentials
+        .filter_map(|value| payload(value, "transaction", "signature"))
+        .map(|raw| Bytes::from(hex::decode(raw).expect("hexadecimal")));
     // Any other type lacks the sponsor's signature.
     raws.filter(|raw| raw.first() == Some(&0x76)).collect()
+}
+
+/// The distinct hashes of transactions that their payer broadcast himself.
+pub(crate) fn pushed<'a>(credentials: impl Iterator<Item = &'a String>) -> BTreeSet<B256> {
+    let hashes = credentials.filter_map(|value| payload(value, "hash", "hash"));
+    hashes.map(|hash| hash.parse().expect("a hash")).collect()
+}
+
+/// A member of a credential's payload, if that is of this type.
+fn payload(value: &str, kind: &str, member: &str) -> Option<String> {
+    let json = URL_SAFE_NO_PAD.decode(value.strip_prefix(SCHEME)?).expect("base64url");
+    let credential: Value = serde_json::from_slice(&json).expect("JSON");
+    let payload = credential.get("payload").expect("a payload");
+    let text = |name: &str| payload.get(name).and_then(Value::as_str).expect("a member of the payload");
+    (text("type") == kind).then(|| text(member).to_owned())
 }
 
 /// Broadcasts a transaction as a thief would, and waits for it to be in a block.

@@ -7,11 +7,12 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use alloy_primitives::keccak256;
 use e2e::{Anvil, Customer, Heard, Mined, PATH_USD, ScriptedServer};
-use mpp_http::{Money, Payment};
+use mpp_http::chain::Rpc;
+use mpp_http::{Client, Money, Payment};
 use tokio::time::timeout;
 
 use crate::attack::{Answer, Attack, Ending, Expected, Site};
-use crate::cash::{SCHEME, cash_in, credentials, credentials_among, transactions};
+use crate::cash::{SCHEME, cash_in, credentials, credentials_among, pushed, transactions};
 use crate::demand::{plain, required};
 use crate::h2_server::SecureServer;
 
@@ -41,7 +42,7 @@ struct Seen {
     heard: Vec<Heard>,
     overheard: Vec<Heard>,
     mined: Vec<Mined>,
-    /// How many transactions anybody could have cashed in.
+    /// How many transactions anybody could have cashed in, or were broadcast by their payer.
     cashable: usize,
     left: u128,
     ended_at: u64,
@@ -49,11 +50,13 @@ struct Seen {
 
 /// Stages one attack.
 pub(crate) async fn run(attack: Attack) -> Row {
-    let Attack { name, site, policy, client, request, body, expected } = attack;
+    let Attack { name, site, policy, client, pushes, request, body, expected } = attack;
     let accomplice = ScriptedServer::start(|_| required(&[plain()])).await;
     let server = Server::start(site, accomplice.url("/stolen")).await;
-    let customer = Customer::new(&keccak256(&name).to_string(), policy).with(client);
     let node = Anvil::shared().await;
+    let rpc = pushes.then(|| Rpc::new(&node.url()).expect("a node"));
+    let customer = Customer::new(&keccak256(&name).to_string(), policy).with(client);
+    let customer = customer.with(|client| rpc.into_iter().fold(client, Client::rpc));
     node.fund(customer.address(), PURSE).await;
 
     let request = request(http::Request::get(server.url())).body(body.into()).expect("a request");
@@ -75,6 +78,10 @@ pub(crate) async fn run(attack: Attack) -> Row {
     for raw in &cashable {
         mined.extend(cash_in(node, raw).await);
     }
+    let pushed = pushed(sent.iter().chain(&arrived));
+    for hash in &pushed {
+        mined.extend(node.transaction(*hash).await);
+    }
     let unpaid = customer.sent().len() - tried.len();
     let seen = Seen {
         ending,
@@ -84,7 +91,7 @@ pub(crate) async fn run(attack: Attack) -> Row {
         heard,
         overheard,
         mined,
-        cashable: cashable.len(),
+        cashable: cashable.len() + pushed.len(),
         left: PURSE.abs_diff(node.balance_of(PATH_USD, customer.address()).await),
         ended_at,
     };
