@@ -2,8 +2,9 @@
 //! request, and what the answer to the paid one says about the money.
 //!
 //! 1. send the request with [`ACCEPT_PAYMENT`]; give the answer to [`Exchange::answered`];
-//! 2. on [`Next::Pay`], [`prepare`](Approval::prepare) the approval, sign it, record it, and send the same request with
-//!    the credential. An exchange approves once, an approval signs once: no server can ask for a second payment;
+//! 2. on [`Next::Pay`], [`prepare`](Approval::prepare) the approval, sign it, record it, broadcast it if its credential
+//!    holds only the hash, and send the same request with the credential. An exchange approves once, an approval signs
+//!    once: no server can ask for a second payment;
 //! 3. give the answer, of whatever status, to [`SignedPayment::answered`]. Nothing is ever sent a third time.
 
 pub use crate::accept::ACCEPT_PAYMENT;

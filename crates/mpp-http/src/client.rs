@@ -190,7 +190,8 @@ impl Client {
         };
         let request = self.ready(request, &mut entry, &signed).await?;
 
-        // 5. The same request once more with the credential, of what is pushed after that. From here on money may move.
+        // 5. What has to be pushed is broadcast. Then the same request once more with the credential. From here on money may
+        // move.
         self.paid(request, entry, &signed).await
     }
 

@@ -21,9 +21,9 @@ pub(crate) async fn push(entry: &mut Entry, deadline: Deadline) -> Result<(), Er
     tracing::info!(payment.id, "broadcasting the payment");
     let failure = match broadcast(entry.rpc(), payment, deadline).await {
         End::Mined(settled) => {
-            // A payment to oneself takes nothing either.
-            let reverts = payment.quote.transfers.iter().any(|transfer| transfer.to != payment.payer);
-            let reverted = reverts && settled.amount.is_zero();
+            // What one pays to oneself moves nothing, reverted or not.
+            let moves = payment.quote.transfers.iter().any(|transfer| transfer.to != payment.payer);
+            let reverted = moves && settled.amount.is_zero();
             entry.note(Step::Settled(settled)).await;
             if !reverted {
                 return Ok(());
