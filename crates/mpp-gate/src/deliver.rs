@@ -20,6 +20,7 @@ use crate::collect::Claimed;
 use crate::gate::Gate;
 use crate::now;
 use crate::sale::{Kept, LEASE, Sale, State};
+use crate::store::StoreError;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Where the answer goes, or why the payment was not made; nobody may be there any more.
@@ -55,8 +56,13 @@ impl Gate {
         let (reply, answer) = oneshot::channel();
         let gate = self.clone();
         self.tasks.spawn(async move {
-            match gate.settle(sale).await {
-                Ok(Ok(sale)) => gate.make(sale, request, service, reply).await,
+            let mut held = sale;
+            let settlement = gate.settle(held.clone());
+            match gate.holding(&mut held, settlement).await {
+                Ok(Ok(settled_at)) => {
+                    let held = Sale { state: State::Settled, settled_at: Some(settled_at), ..held };
+                    gate.make(held, request, service, reply).await;
+                }
                 Ok(Err(answer)) => drop(reply.send(Ok(answer.map(Body::whole)))),
                 Err(error) => drop(reply.send(Err(error))),
             }
@@ -95,40 +101,58 @@ impl Gate {
         Err(answer::again("this payment is being worked on; send the same request again", 5))
     }
 
-    /// Makes the payment, unless it was made: the sale goes on, or an answer says why it may.
-    async fn settle(&self, sale: Sale) -> Result<Result<Sale, Answer>, ChainError> {
-        let settled = |sale: Sale| Sale { state: State::Settled, settled_at: Some(now()), ..sale };
+    /// Makes the payment, unless it was made: when, in Unix seconds, or an answer that says that nobody knows.
+    ///
+    /// # Errors
+    /// When it surely was not made, and will not be: the sale is forgotten.
+    async fn settle(&self, sale: Sale) -> Result<Result<u64, Answer>, ChainError> {
         let Some(payment) = sale.payment.clone().filter(|_| sale.state == State::Claimed) else {
-            return Ok(Ok(sale));
+            return Ok(Ok(sale.settled_at.unwrap_or_else(now)));
         };
-        // Whoever was at it before may have sent it.
-        let found = match sale.version {
-            1 => Found::NotYet,
-            _ => self.chain.find(payment.hash, payment.valid_before).await?,
+        // Whoever was at it before may have sent it: then it is over only when the chain says so.
+        let resumed = sale.version > 1;
+        let found = match resumed {
+            true => self.chain.find(payment.hash, payment.valid_before).await,
+            false => Ok(Found::NotYet),
         };
-        let error = match found {
-            Found::Done(_) => return Ok(Ok(settled(sale))),
-            Found::NotYet => match self.chain.send(&payment).await {
-                Ok(()) => return Ok(Ok(settled(sale))),
-                Err(error) => error,
+        let (error, over) = match found {
+            Ok(Found::Done(_)) => return Ok(Ok(now())),
+            Ok(Found::NotYet) => match self.chain.send(&payment).await {
+                Ok(()) => return Ok(Ok(now())),
+                Err(error) => (error, !resumed),
             },
-            Found::Reverted | Found::Never => ChainError::never(),
+            Ok(Found::Reverted | Found::Never) => (ChainError::never(), true),
+            Err(error) => (error, false),
         };
-        if let ChainError::Unknown { .. } = error {
-            tracing::error!(transaction = %payment.hash, error = answer::chain(&error), "a payment hangs");
-            let detail = format!(
-                "{}; send the same request again, or look for transaction {} on chain {}, before paying again",
-                answer::with_cause(&error),
-                payment.hash,
-                sale.chain_id
-            );
-            return Ok(Err(answer::taken(StatusCode::BAD_GATEWAY, &detail, &sale.reference)));
+        if over && !matches!(error, ChainError::Unknown { .. }) {
+            // A store that fails here errs on the safe side: the credential stays used until somebody has looked.
+            if let Err(error) = self.store.forget(&sale).await {
+                self.health.fail(&error);
+            }
+            return Err(error);
         }
-        // A store that fails here errs on the safe side: the credential stays used until somebody has looked.
-        if let Err(error) = self.store.forget(&sale).await {
-            self.health.fail(&error);
+        tracing::error!(transaction = %payment.hash, error = answer::chain(&error), "a payment hangs");
+        let detail = format!(
+            "{}; send the same request again, or look for transaction {} on chain {}, before paying again",
+            answer::with_cause(&error),
+            payment.hash,
+            sale.chain_id
+        );
+        Ok(Err(answer::taken(StatusCode::BAD_GATEWAY, &detail, &sale.reference)))
+    }
+
+    /// Does something for a sale, and keeps it from everybody else meanwhile.
+    async fn holding<T>(&self, held: &mut Sale, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            if let Ok(done) = tokio::time::timeout(RENEWAL, work.as_mut()).await {
+                return done;
+            }
+            let next = held.next(held.state, Some(now().saturating_add(LEASE)));
+            if let Ok(true) = self.store.advance(&next).await {
+                *held = next;
+            }
         }
-        Err(error)
     }
 
     /// Has the answer made and kept, and sends it.
@@ -141,15 +165,8 @@ impl Gate {
     {
         let receipt = HeaderValue::from_str(&sale.receipt(now()).encode()).ok();
         let mut held = sale;
-        let (made, end) = {
-            let mut work = pin!(produce(service, request, receipt, reply, self.answer_limit));
-            loop {
-                match tokio::time::timeout(RENEWAL, work.as_mut()).await {
-                    Ok(done) => break done,
-                    Err(_) => self.renew(&mut held).await,
-                }
-            }
-        };
+        let work = produce(service, request, receipt, reply, self.answer_limit);
+        let (made, end) = self.holding(&mut held, work).await;
         match made {
             Ok(kept) => {
                 self.persist(held.served(kept.clone(), now())).await;
@@ -162,35 +179,33 @@ impl Gate {
                 tracing::error!(reference = held.reference, why = failure.why, "a paid answer failed");
                 let failed = held.failed(failure.why.clone(), now());
                 let answer = self.refused(&failed, &failure);
-                self.persist(failed.clone()).await;
+                let written = self.persist(failed.clone()).await;
                 match end {
                     End::Whole(reply, _) => drop(reply.send(Ok(answer.map(Body::whole)))),
                     End::Open(outlet) => drop(outlet.send(Err(failure.why.into())).await),
                 }
-                self.refund(failed).await;
+                if written {
+                    self.refund(failed).await;
+                }
             }
         }
     }
 
-    /// Keeps a sale for whoever is at it.
-    async fn renew(&self, held: &mut Sale) {
-        let next = held.next(State::Settled, Some(now().saturating_add(LEASE)));
-        if let Ok(true) = self.store.advance(&next).await {
-            *held = next;
-        }
-    }
-
-    /// Writes down how a sale ended, and goes on trying when the store fails. An answer that was made counts even if
-    /// somebody else has begun to make another.
-    async fn persist(&self, sale: Sale) {
-        let Err(error) = self.try_persist(sale.clone()).await else { return };
+    /// Writes down how a sale ended, and goes on trying when the store fails; whether it is written.
+    async fn persist(&self, sale: Sale) -> bool {
+        let error = match self.try_persist(sale.clone()).await {
+            Ok(written) => return written,
+            Err(error) => error,
+        };
         self.health.fail(&error);
         let gate = self.clone();
         self.tasks.spawn(async move {
             for _ in 0..PERSIST_TRIES {
                 tokio::time::sleep(LONGEST_PAUSE).await;
-                if gate.try_persist(sale.clone()).await.is_ok() {
-                    return;
+                match gate.try_persist(sale.clone()).await {
+                    Ok(true) => return gate.refund(sale).await,
+                    Ok(false) => return,
+                    Err(_) => {}
                 }
             }
             tracing::error!(
@@ -199,18 +214,20 @@ impl Gate {
                 "could not be written down"
             );
         });
+        false
     }
 
-    async fn try_persist(&self, mut sale: Sale) -> Result<(), crate::store::StoreError> {
+    /// An answer that was made counts even if somebody else has begun to make another; a failure then does not.
+    async fn try_persist(&self, mut sale: Sale) -> Result<bool, StoreError> {
         while !self.store.advance(&sale).await? {
-            let Some(found) = self.store.of_challenge(&sale.challenge_id).await? else { return Ok(()) };
+            let Some(found) = self.store.of_challenge(&sale.challenge_id).await? else { return Ok(false) };
             let open = matches!(found.state, State::Claimed | State::Settled | State::Servable);
             if !open || sale.state != State::Served {
-                return Ok(());
+                return Ok(false);
             }
             sale.version = found.version.saturating_add(1);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The answer when the service failed after the payment: its status and words, and what becomes of the money. There
