@@ -17,7 +17,6 @@ use mpp_core::payee::Sponsor;
 use mpp_core::tempo::{LocalSigner, Modes};
 use mpp_core::{Amount, Policy, Receipt, Transfer};
 use mpp_gate::{Charge, Cost, Gate, Node, Payee, Sponsorship};
-use mpp_http::Money;
 use mpp_http::chain::Rpc;
 use mpp_http::ledger::State;
 
@@ -194,11 +193,7 @@ impl Shop {
                 let mut answer = self.customer().get(&self.url(route)).await.unwrap();
                 let body = String::from_utf8(answer.bytes().await.unwrap().to_vec()).unwrap();
                 let payment = answer.payment().unwrap();
-                assert_eq!(
-                    (payment.state(), payment.money()),
-                    (State::Delivered, Money::Paid),
-                    "{route}: {payment:?}"
-                );
+                assert_eq!(payment.state(), State::Delivered, "{route}: {payment:?}");
                 (payment.receipt().unwrap().clone(), body)
             }
         }
