@@ -2,6 +2,7 @@
 //! else. A request on a paid route is parsed twice, for its price and for its answer: nothing is kept of it while it is
 //! paid for.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -9,16 +10,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
-use axum::http::{Method, Response, StatusCode};
+use axum::http::{Method, Request, Response, StatusCode};
 use axum::routing::{get, get_service, post};
 use mpp_gate::chain::Chain;
 use mpp_gate::{Charge, Cost, Gate, NoRandomness, Payee};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tower::Service;
 
 use crate::answer::{Answer, Refusal, envelope, events};
 use crate::breaker::Breaker;
@@ -27,7 +29,10 @@ use crate::discovery::{llms, openapi};
 use crate::price::Prices;
 use crate::request::Order;
 use crate::sale::{Sale, ticks};
+use crate::sales::Sales;
 use crate::upstream::Upstream;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A gateway that can be served: every [`Route`] for money; `/payments/{reference}`, `/openapi.json`, `/llms.txt` and
 /// `/health` for nothing.
@@ -53,7 +58,8 @@ impl Gateway {
             Route::ALL.into_iter().filter(|route| upstream.offers(*route).is_ok()).collect();
         let openapi: Bytes = openapi::document(&offered, &payee, &prices).to_string().into();
         let llms: Bytes = llms::text(&offered, &payee, &prices).into();
-        let shop = Arc::new(Shop { upstream: Box::new(upstream), prices, breaker: Arc::default() });
+        let sales = Sales::default();
+        let shop = Arc::new(Shop { upstream: Box::new(upstream), prices, breaker: Arc::default(), sales });
         let pricer = Arc::clone(&shop);
         let gate = Gate::new(payee, chain, move |request: &Parts, body: &Bytes| {
             pricer.cost(request.uri.path(), body)
@@ -73,8 +79,7 @@ impl Gateway {
         &self.gate
     }
 
-    /// All routes, to be served by whatever serves axum's; [`Gate::maintain`] has to run beside it.
-    pub fn router(&self) -> Router {
+    fn router(&self) -> Router {
         let json = document("application/json", self.openapi.clone());
         let text = document("text/plain; charset=utf-8", self.llms.clone());
         let health = self.gate.clone();
@@ -95,6 +100,31 @@ impl Gateway {
         }
         // The gate has a limit of its own on each route, and nothing else reads a body.
         router.layer(DefaultBodyLimit::disable())
+    }
+
+    /// What it has sold so far, and goes on to sell.
+    #[must_use]
+    pub fn sales(&self) -> Sales {
+        self.shop.sales.clone()
+    }
+
+    /// The gateway for a server of one's own; it is always ready. [`Gate::maintain`] has to run beside it.
+    pub fn into_service<B>(
+        self,
+    ) -> impl Service<
+        Request<B>,
+        Response = Response<impl HttpBody<Data = Bytes, Error = impl Into<BoxError>> + Send + 'static>,
+        Error = Infallible,
+        Future: Send,
+    > + Clone
+    + Send
+    + Sync
+    + 'static
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        self.router()
     }
 
     /// Serves on `listener` until `stop` is done, and then finishes what was begun.
@@ -126,6 +156,7 @@ struct Shop {
     upstream: Box<dyn Upstream>,
     prices: Prices,
     breaker: Arc<Breaker>,
+    sales: Sales,
 }
 
 impl Shop {
@@ -152,7 +183,7 @@ impl Shop {
     /// Answers what is paid. The breaker is told how it ends, and is not asked.
     async fn answer(&self, route: Route, body: &[u8]) -> Result<Response<Body>, Refusal> {
         let order = self.order(route, body)?;
-        let sale = Sale::of(&order, self.breaker.attempt(Instant::now()));
+        let sale = Sale::of(&order, self.breaker.attempt(Instant::now()), self.sales.clone());
         match self.upstream.answer(&order).await {
             Ok(Answer::Whole(data)) => {
                 sale.sold(ticks(&data));

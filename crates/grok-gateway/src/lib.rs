@@ -23,6 +23,9 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Who does not want to write that program turns on the feature `serve`: it adds the command `grok-gateway`, with limits,
+//! TLS, logs and metrics, and nothing to this library.
 
 // In reading order, which rustfmt keeps within a group.
 mod gateway;
@@ -41,6 +44,8 @@ mod stream;
 
 mod sale;
 
+mod sales;
+
 mod breaker;
 
 mod discovery;
@@ -52,5 +57,6 @@ pub use catalog::Route;
 pub use gateway::Gateway;
 pub use price::{Prices, Tariff, TokenPrice};
 pub use request::Order;
+pub use sales::Sales;
 pub use stream::Events;
 pub use upstream::{AnswerFuture, ApiKey, Compatible, Upstream, UpstreamUrlError, Xai};

@@ -8,6 +8,7 @@ use crate::answer::Refusal;
 use crate::breaker::Attempt;
 use crate::catalog::Route;
 use crate::request::Order;
+use crate::sales::Sales;
 
 /// An order that is paid and not answered yet.
 #[derive(Debug)]
@@ -17,12 +18,13 @@ pub(crate) struct Sale {
     price: u128,
     /// Nothing once it is told.
     attempt: Option<Attempt>,
+    sales: Sales,
 }
 
 impl Sale {
-    pub(crate) fn of(order: &Order, attempt: Attempt) -> Self {
+    pub(crate) fn of(order: &Order, attempt: Attempt, sales: Sales) -> Self {
         let model = order.body().get("model").and_then(Value::as_str).unwrap_or_default().to_owned();
-        Sale { route: order.route(), model, price: order.price().base_units(), attempt: Some(attempt) }
+        Sale { route: order.route(), model, price: order.price().base_units(), attempt: Some(attempt), sales }
     }
 
     pub(crate) fn route(&self) -> Route {
@@ -35,6 +37,7 @@ impl Sale {
         if let Some(attempt) = self.attempt.take() {
             attempt.succeeded();
         }
+        self.sales.add(self.price, ticks);
         tracing::info!(
             route = self.route.path(),
             model = self.model,

@@ -248,6 +248,7 @@ mod tests {
     use crate::breaker::Breaker;
     use crate::price::Prices;
     use crate::request::Order;
+    use crate::sales::Sales;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
@@ -277,7 +278,7 @@ mod tests {
         let body =
             json!({"model": "grok-4.3", "messages": [{"role": "user", "content": ""}], "stream": true});
         let order = Order::parse(Route::Chat, body.to_string().as_bytes(), &Prices::default()).unwrap();
-        let sale = Sale::of(&order, Arc::new(Breaker::default()).attempt(Instant::now()));
+        let sale = Sale::of(&order, Arc::new(Breaker::default()).attempt(Instant::now()), Sales::default());
         let slow = Slow(pieces.iter().copied().collect(), Box::pin(sleep(MINUTE)));
         let second = Duration::from_secs(1);
         let mut stream = Events::new(slow, within * second, quiet * second).begin(sale).await.unwrap();

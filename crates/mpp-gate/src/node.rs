@@ -40,6 +40,15 @@ impl Node {
         self
     }
 
+    /// How many decimals a token has, by the node's latest block; a TIP-20 dollar has six.
+    ///
+    /// # Errors
+    /// When the node does not answer, or there is no such token.
+    pub async fn decimals(&self, token: Address) -> Result<u64, RpcError> {
+        let answer = self.call(json!({"to": token, "input": hex::encode_prefixed(DECIMALS)})).await?;
+        word(&answer).and_then(|decimals| decimals.try_into().ok()).ok_or(RpcError::Answer("no decimals"))
+    }
+
     async fn broadcast(&self, transaction: &Outgoing) -> Result<(), ChainError> {
         let raw = json!([transaction.raw.to_string()]);
         let refused = match self.rpc.call("eth_sendRawTransactionSync", raw).await {
@@ -126,8 +135,7 @@ impl Chain for Node {
             let input = [&BALANCE_OF[..], owner.into_word().as_slice()].concat();
             let call = json!({"to": token, "input": hex::encode_prefixed(input)});
             let answer = self.call(call).await.map_err(unavailable)?;
-            let balance = answer.as_str().and_then(|text| text.parse::<U256>().ok());
-            let balance = balance.ok_or_else(|| unavailable(RpcError::Answer("no balance")))?;
+            let balance = word(&answer).ok_or_else(|| unavailable(RpcError::Answer("no balance")))?;
             Ok(Amount::from_base_units(u128::try_from(balance).unwrap_or(u128::MAX)))
         })
     }
@@ -150,6 +158,12 @@ impl fmt::Debug for Node {
 
 async fn chain_id(rpc: &Rpc) -> Result<u64, RpcError> {
     number(&rpc.call("eth_chainId", json!([])).await?).ok_or(RpcError::Answer("no chain id"))
+}
+
+/// The one word that a call answers with.
+fn word(answer: &Value) -> Option<U256> {
+    let bytes = hex::decode(answer.as_str()?).ok().filter(|bytes| bytes.len() == 32)?;
+    U256::try_from_be_slice(&bytes)
 }
 
 fn number(value: &Value) -> Option<u64> {
@@ -222,6 +236,8 @@ fn is_poor(message: &str) -> bool {
 
 /// See [`Node::margin`].
 const MARGIN: u64 = 30;
+/// `decimals()`
+const DECIMALS: [u8; 4] = [0x31, 0x3c, 0xe5, 0x67];
 /// `balanceOf(address)`
 const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
 

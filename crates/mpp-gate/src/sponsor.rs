@@ -17,27 +17,27 @@ use crate::chain::Chain;
 pub struct Sponsorship {
     sponsor: Sponsor,
     floor: Amount,
-    per_minute: u32,
+    per_hour: u32,
     /// Whether the purse is below its floor.
     dry: AtomicBool,
     recent: Mutex<Recent>,
 }
 
-/// Payments of the minute that runs, by payer.
+/// Payments of the hour that runs, by payer.
 #[derive(Debug, Default)]
 struct Recent {
-    minute: u64,
+    hour: u64,
     payments: HashMap<Address, u32>,
 }
 
 impl Sponsorship {
-    /// Pays the fees of ten payments a minute and payer, in this process, as long as it has a dollar.
+    /// Pays the fees of sixty payments an hour and payer, in this process, as long as it has a dollar.
     #[must_use]
     pub fn new(sponsor: Sponsor) -> Self {
         Sponsorship {
             sponsor,
             floor: Amount::from_base_units(1_000_000),
-            per_minute: 10,
+            per_hour: 60,
             dry: AtomicBool::new(false),
             recent: Mutex::default(),
         }
@@ -50,10 +50,10 @@ impl Sponsorship {
         self
     }
 
-    /// For how many payments of one payer fees are paid in a minute.
+    /// For how many payments of one payer fees are paid in an hour.
     #[must_use]
-    pub fn per_minute(mut self, payments: u32) -> Self {
-        self.per_minute = payments;
+    pub fn per_hour(mut self, payments: u32) -> Self {
+        self.per_hour = payments;
         self
     }
 
@@ -81,13 +81,13 @@ impl Sponsorship {
             return Err(NotSponsored::Dry);
         }
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let minute = now / 60;
-        if recent.minute != minute {
-            *recent = Recent { minute, payments: HashMap::new() };
+        let hour = now / 3600;
+        if recent.hour != hour {
+            *recent = Recent { hour, payments: HashMap::new() };
         }
         let payments = recent.payments.entry(payer).or_default();
-        if *payments >= self.per_minute {
-            return Err(NotSponsored::TooMany { per_minute: self.per_minute });
+        if *payments >= self.per_hour {
+            return Err(NotSponsored::TooMany { per_hour: self.per_hour });
         }
         let signed = self.sponsor.cosign(payment, now)?;
         *payments = payments.saturating_add(1);
@@ -100,8 +100,8 @@ impl Sponsorship {
 pub(crate) enum NotSponsored {
     #[error("the sponsor's balance is below its floor; ask again for a challenge without a sponsor")]
     Dry,
-    #[error("fees are paid for {per_minute} payments of one payer in a minute; wait for the next")]
-    TooMany { per_minute: u32 },
+    #[error("fees are paid for {per_hour} payments of one payer in an hour; wait for the next")]
+    TooMany { per_hour: u32 },
     #[error(transparent)]
     Refused(#[from] SponsorRefusal),
 }

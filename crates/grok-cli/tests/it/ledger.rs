@@ -74,7 +74,12 @@ fn a_file_that_is_no_ledger_is_left_alone() {
     let bytes = b"\xff\xd8\xff\xe0 not a database ".repeat(100);
     std::fs::write(&file, &bytes).expect("written");
     let path = file.to_str().expect("UTF-8");
-    assert_unusable(&home, &["--ledger", path], path, "is damaged or something else; restore it, or move it away");
+    assert_unusable(
+        &home,
+        &["--ledger", path],
+        path,
+        "is damaged or something else; restore it, or move it away",
+    );
     assert_eq!(std::fs::read(&file).expect("read"), bytes);
 }
 

@@ -162,8 +162,8 @@ impl fmt::Debug for Sandbox {
     }
 }
 
-/// The upstream: Python on this machine.
-struct Runner {
+/// The upstream: Python on this machine. Whoever pays has his program run by it, so what it sells is worth no money.
+pub struct Runner {
     python: Python,
     limits: Limits,
     /// One permit a program; who comes later waits.
@@ -171,8 +171,16 @@ struct Runner {
 }
 
 impl Runner {
-    fn new(python: Python) -> Self {
+    /// One that runs programs by `python`, four at once.
+    #[must_use]
+    pub fn new(python: Python) -> Self {
         Runner { python, limits: Limits::default(), places: Semaphore::new(PROGRAMS_AT_ONCE) }
+    }
+}
+
+impl fmt::Debug for Runner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Runner").finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,23 @@
+//! `grok-gateway`: reads settings, looks whether everything is there that selling takes, and serves until it is told to
+//! stop.
+
+mod serve;
+
+use std::process::ExitCode;
+
+use serve::args::Cli;
+
+fn main() -> ExitCode {
+    let Cli { command } = Cli::read();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return serve::Failure::Runtime(format!("cannot start: {error}")).report(),
+    };
+    let ended = runtime.block_on(serve::execute(&command));
+    // Whatever still runs has had its time.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
