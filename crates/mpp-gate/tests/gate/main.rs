@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
-mod rpc;
 mod shop;
 mod support;
+mod till;
+
+mod node;
+mod offers;
+mod refusals;

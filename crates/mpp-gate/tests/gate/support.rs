@@ -1,21 +1,15 @@
-//! A shop behind a gate on a real socket, a till that counts, a book that lasts, and a payer who writes its credentials
-//! itself.
+//! Who is paid, who pays and writes its credentials itself, and what both look at in an answer.
 
-use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
-use alloy_primitives::{Address, B256, address};
+use alloy_primitives::{Address, address};
 use axum::Router;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use mpp_core::payee::ProblemType;
 use mpp_core::tempo::{self, LocalSigner, SignedPayment};
 use mpp_core::{Challenge, Policy, Receipt};
-use mpp_gate::replay::{Claim, ReplayStore, StoreFuture};
-use mpp_gate::settle::{Payment, Settle, SettleError, SettleFuture};
 use mpp_gate::{Payee, Secret};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -24,9 +18,9 @@ pub(crate) const CHAIN: u64 = 31337;
 pub(crate) const REALM: &str = "fruit.example";
 pub(crate) const RECIPIENT: Address = address!("23618e81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f");
 
-/// The public first key of anvil.
+/// Who pays unless it is said.
 pub(crate) fn payer() -> LocalSigner {
-    LocalSigner::from_hex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80").unwrap()
+    account(0)
 }
 
 pub(crate) fn payee() -> Payee {
@@ -42,80 +36,32 @@ pub(crate) fn now() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
 }
 
-/// Settles as it is told and remembers what.
-#[derive(Clone, Default)]
-pub(crate) struct Till {
-    settled: Arc<Mutex<Vec<B256>>>,
-    mood: Arc<Mutex<Mood>>,
+/// Anvil's account with this number, by its public key.
+pub(crate) fn account(number: usize) -> LocalSigner {
+    const KEYS: [&str; 4] = [
+        "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
+        "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+        "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
+        "7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6",
+    ];
+    LocalSigner::from_hex(KEYS[number]).unwrap()
 }
 
-#[derive(Clone, Copy, Default)]
-pub(crate) enum Mood {
-    #[default]
-    Takes,
-    Refuses(ProblemType),
-    IsClosed,
-    DoesNotAnswer,
+/// Waits until something is so, and fails if it never is.
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    eventually(what, async || is_so().then_some(())).await;
 }
 
-impl Till {
-    pub(crate) fn settled(&self) -> Vec<B256> {
-        self.settled.lock().unwrap().clone()
-    }
-
-    pub(crate) fn set(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
-    }
-
-    async fn take(&self, payment: &Payment) -> Result<(), SettleError> {
-        // Lets every other request run before this one is done.
-        tokio::task::yield_now().await;
-        let mood = *self.mood.lock().unwrap();
-        match mood {
-            Mood::Takes => self.settled.lock().unwrap().push(payment.hash),
-            Mood::Refuses(kind) => return Err(SettleError::Refused { kind, source: "no such money".into() }),
-            Mood::IsClosed => return Err(SettleError::Unavailable { source: "closed".into() }),
-            Mood::DoesNotAnswer => return Err(SettleError::Unknown { source: "no answer".into() }),
+/// Waits for something.
+pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(30) {
+        if let Some(found) = look().await {
+            return found;
         }
-        Ok(())
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
-}
-
-impl Settle for Till {
-    fn chain_id(&self) -> u64 {
-        CHAIN
-    }
-
-    fn settle<'a>(&'a self, payment: &'a Payment) -> SettleFuture<'a> {
-        Box::pin(self.take(payment))
-    }
-}
-
-/// Remembers payments for longer than a shop is open.
-#[derive(Clone, Default)]
-pub(crate) struct Book(Arc<Mutex<HashSet<String>>>);
-
-impl Book {
-    fn lines(claim: &Claim) -> impl Iterator<Item = String> {
-        [claim.challenge_id.clone()].into_iter().chain(claim.transaction.map(|hash| hash.to_string()))
-    }
-}
-
-impl ReplayStore for Book {
-    fn claim<'a>(&'a self, claim: &'a Claim, _now: u64) -> StoreFuture<'a, bool> {
-        let mut book = self.0.lock().unwrap();
-        let new = Book::lines(claim).all(|line| !book.contains(&line));
-        if new {
-            book.extend(Book::lines(claim));
-        }
-        Box::pin(std::future::ready(Ok(new)))
-    }
-
-    fn release<'a>(&'a self, claim: &'a Claim) -> StoreFuture<'a, ()> {
-        let mut book = self.0.lock().unwrap();
-        book.retain(|line| Book::lines(claim).all(|released| released != *line));
-        Box::pin(std::future::ready(Ok(())))
-    }
+    panic!("never happened: {what}")
 }
 
 /// Serves until the test ends.
@@ -224,11 +170,22 @@ impl Buyer {
 
 /// Signs whatever is asked on that chain, as if it were `at`.
 pub(crate) fn sign(challenge: Challenge, body: &str, chain_id: u64, at: u64) -> SignedPayment {
+    sign_by(&payer(), challenge, body, chain_id, at)
+}
+
+pub(crate) fn sign_by(
+    payer: &LocalSigner,
+    challenge: Challenge,
+    body: &str,
+    chain_id: u64,
+    at: u64,
+) -> SignedPayment {
     static SALT: AtomicU64 = AtomicU64::new(1);
     let policy = Policy::new(chain_id, [tempo::PATH_USD], "1".parse().unwrap()).realms([challenge.realm()]);
-    let approval = policy.approve(challenge, body.as_bytes(), at).expect("the challenge can be paid");
-    let unsigned = approval.prepare(payer().address(), at, SALT.fetch_add(1, Ordering::Relaxed));
-    let signature = payer().sign(&unsigned);
+    let approval =
+        policy.push(true).approve(challenge, body.as_bytes(), at).expect("the challenge can be paid");
+    let unsigned = approval.prepare(payer.address(), at, SALT.fetch_add(1, Ordering::Relaxed));
+    let signature = payer.sign(&unsigned);
     unsigned.signed(&signature)
 }
 
