@@ -1,6 +1,6 @@
 //! Real components for tests: a Tempo node, the published MPP server and client, funded accounts, our own client
-//! with everything it does on record, a server that misbehaves to order, and a PostgreSQL server. And what a test needs
-//! that prints a table: [`harness`].
+//! with everything it does on record, a payer without a client ([`bare`]), a server that misbehaves to order, and a
+//! PostgreSQL server. And what a test needs that prints a table: [`harness`].
 //!
 //! In comes nothing but Node 20 with npm; the parts are pinned in `peers/package-lock.json` and installed into
 //! the target folder on first use. PostgreSQL is the machine's own. Out comes a chain whose balances can be
@@ -23,6 +23,7 @@
 
 mod account;
 mod anvil;
+pub mod bare;
 #[cfg(unix)]
 pub mod books;
 mod customer;
