@@ -44,6 +44,6 @@ pub use anvil::{Anvil, CHAIN_ID};
 pub use customer::{Customer, Sent};
 pub use mppx::{Answer, Mode, MppxClient, MppxServer, Shop};
 #[cfg(unix)]
-pub use postgres::Postgres;
+pub use postgres::{Postgres, free_port};
 pub use scripted::{Heard, Reply, ScriptedServer, Then, demand};
 pub use token::{MemoTransfer, Mined, PATH_USD};

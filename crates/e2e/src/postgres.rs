@@ -137,7 +137,7 @@ done
 "#;
 
 /// A port below those the system hands out itself, so that nobody takes it while the server is stopped.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Processes started one after the other begin sixteen ports apart.
     let first = u16::try_from(process::id() % 750).unwrap_or(0) * 16;
