@@ -48,6 +48,11 @@ impl Anvil {
         format!("http://127.0.0.1:{}", self.peer.port)
     }
 
+    /// The id of a process whose one child is the node.
+    pub fn process_id(&self) -> u32 {
+        self.peer.process_id()
+    }
+
     /// The chain id the node was started with.
     pub fn chain_id(&self) -> u64 {
         self.chain_id

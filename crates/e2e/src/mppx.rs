@@ -64,6 +64,11 @@ impl MppxServer {
     pub fn url(&self, route: &str) -> String {
         format!("http://127.0.0.1:{}{route}", self.peer.port)
     }
+
+    /// The id of the server's process.
+    pub fn process_id(&self) -> u32 {
+        self.peer.process_id()
+    }
 }
 
 /// Who sends a payment's transaction.

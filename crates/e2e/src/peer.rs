@@ -40,6 +40,10 @@ impl Peer {
         let port = ready.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
         Self { child, port: port.expect("the peer's first line names its port") }
     }
+
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id()
+    }
 }
 
 impl Drop for Peer {
