@@ -1,7 +1,7 @@
 //! Our gate on a real node, paid in every mode by the published client and by ours: what each answer says, who has what
 //! afterwards, to the base unit.
 
-#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
