@@ -62,6 +62,12 @@ async fn payer_without_money_is_told_so_and_gets_nothing() {
     // The node refused the transaction, but a client has only the server's word for that.
     assert_eq!((error.money(), customer.signatures()), (Money::Unknown, 1));
     let payment = error.payment().unwrap();
+    let sent = customer.sent();
+    let credential = sent.iter().find_map(|sent| sent.headers.get("authorization")).unwrap();
+    let again = http::Request::post(scene.url()).header("authorization", credential);
+    let told = customer.client().send(again.body(request().to_string().into()).unwrap()).await.unwrap_err();
+    let Error::NotPaid { problem: Some(problem), .. } = &told else { panic!("{told:?}") };
+    assert_eq!(problem.kind(), "https://paymentauth.org/problems/payment-insufficient");
     assert_eq!(scene.node.transaction(payment.hash().unwrap()).await, None);
     assert_eq!(scene.moved().await, [0, 0]);
 }

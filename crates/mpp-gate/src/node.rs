@@ -6,7 +6,7 @@ use std::fmt;
 use alloy_primitives::{Address, B256, U256, hex};
 use mpp_core::Amount;
 use mpp_core::payee::{ProblemType, TransferLog};
-use mpp_core::tempo::Transaction;
+use mpp_core::tempo::{NotTaken, Transaction};
 use serde_json::{Value, json};
 
 use crate::chain::{Chain, ChainError, ChainFuture, Found, Outgoing};
@@ -101,24 +101,25 @@ impl Chain for Node {
         self.chain_id
     }
 
-    /// Without its fee, which a node takes for the sender's even if a sponsor pays it.
+    /// Each call by itself, as not every node tries several in one, and without the fee, which nodes take for the sender's
+    /// even if a sponsor pays it.
     fn simulate<'a>(&'a self, payer: Address, transaction: &'a Transaction) -> ChainFuture<'a, ()> {
-        let calls = transaction.calls.iter();
-        let calls: Vec<Value> =
-            calls.map(|call| json!({"to": call.to, "value": "0x0", "input": call.input})).collect();
         Box::pin(async move {
-            match self.call(json!({"from": payer, "calls": calls})).await {
-                Ok(_) => Ok(()),
-                Err(RpcError::Node { code, message }) if REVERTED.contains(&code) => {
-                    let kind = if is_poor(&message) {
-                        ProblemType::PaymentInsufficient
-                    } else {
-                        ProblemType::VerificationFailed
-                    };
-                    Err(ChainError::Refused { kind, source: RpcError::Node { code, message }.into() })
-                }
-                Err(error) => Err(ChainError::Unavailable { source: error.into() }),
+            for call in &transaction.calls {
+                let tried = self.call(json!({"from": payer, "to": call.to, "input": call.input})).await;
+                tried.map_err(|error| match error {
+                    RpcError::Node { code, ref message } if REVERTED.contains(&code) => {
+                        let poor = POOR.iter().any(|words| message.to_ascii_lowercase().contains(words));
+                        let kind = match poor {
+                            true => ProblemType::PaymentInsufficient,
+                            false => ProblemType::VerificationFailed,
+                        };
+                        ChainError::Refused { kind, source: error.into() }
+                    }
+                    error => unavailable(error),
+                })?;
             }
+            Ok(())
         })
     }
 
@@ -202,36 +203,23 @@ fn unavailable(error: RpcError) -> ChainError {
 
 impl From<RpcError> for ChainError {
     fn from(error: RpcError) -> Self {
-        match &error {
-            RpcError::Node { code: UNKNOWN_METHOD, .. }
-            | RpcError::Url
+        let not_taken = match &error {
+            RpcError::Url
             | RpcError::Cleartext
             | RpcError::Tls(_)
             | RpcError::Unreachable(_)
-            | RpcError::Turned { .. } => ChainError::Unavailable { source: error.into() },
-            RpcError::Node { code, message }
-                if REJECTED.contains(code)
-                    && let Some(kind) = refusal(message) =>
-            {
-                ChainError::Refused { kind, source: error.into() }
-            }
-            _ => ChainError::Unknown { source: error.into() },
+            | RpcError::Turned { .. } => Some(NotTaken::Unserved),
+            RpcError::Node { code, message } => NotTaken::of_error(*code, message),
+            _ => None,
+        };
+        let source = error.into();
+        match not_taken {
+            Some(NotTaken::Unserved) => ChainError::Unavailable { source },
+            Some(NotTaken::Poor) => ChainError::Refused { kind: ProblemType::PaymentInsufficient, source },
+            Some(_) => ChainError::Refused { kind: ProblemType::VerificationFailed, source },
+            None => ChainError::Unknown { source },
         }
     }
-}
-
-/// What to call a rejection to the payer; `None` unless its words say that the node did not take the transaction.
-fn refusal(message: &str) -> Option<ProblemType> {
-    let message = message.to_ascii_lowercase();
-    if is_poor(&message) {
-        return Some(ProblemType::PaymentInsufficient);
-    }
-    NOT_TAKEN.iter().any(|words| message.contains(words)).then_some(ProblemType::VerificationFailed)
-}
-
-fn is_poor(message: &str) -> bool {
-    let message = message.to_ascii_lowercase();
-    NO_MONEY.iter().any(|words| message.contains(words))
 }
 
 /// See [`Node::margin`].
@@ -241,23 +229,8 @@ const DECIMALS: [u8; 4] = [0x31, 0x3c, 0xe5, 0x67];
 /// `balanceOf(address)`
 const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
 
-/// The node does not know the call, so it has done nothing.
-const UNKNOWN_METHOD: i64 = -32601;
-/// Invalid input, transaction rejected (EIP-1474), and invalid parameters; nodes also use the first two for
-/// transactions that they have already. Other codes can stand for a transaction that waits (EIP-7966 has 4 to 6 for
-/// these).
-const REJECTED: [i64; 3] = [-32000, -32003, -32602];
-/// What Ethereum's nodes, and Tempo's, say to a payer without money.
-const NO_MONEY: [&str; 3] = ["insufficient funds", "insufficient fee token balance", "insufficientbalance"];
 /// What a call that would fail is answered with: EIP-1474's codes, and geth's for a revert.
 const REVERTED: [i64; 3] = [3, -32000, -32003];
-/// What geth, reth, anvil and Tempo say of a window, a fee, a gas limit or bytes that they do not take.
-const NOT_TAKEN: [&str; 7] = [
-    "valid_before",
-    "valid_after",
-    "underpriced",
-    "less than block base fee",
-    "intrinsic gas",
-    "failed to decode",
-    "transaction type not supported",
-];
+/// What a token, or the chain, says of a balance that is too small; the number is the selector of TIP-20's
+/// `InsufficientBalance(uint256,uint256,address)`.
+const POOR: [&str; 2] = ["insufficient", "0x832f98b5"];

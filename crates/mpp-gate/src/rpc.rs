@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mpp_core::tempo::NotTaken;
 use reqwest::Url;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use serde_json::{Value, json};
@@ -38,7 +39,7 @@ impl Rpc {
             if unsent { RpcError::Unreachable(source) } else { RpcError::Exchange(source) }
         })?;
         let status = response.status().as_u16();
-        if TURNED_AWAY.contains(&status) {
+        if NotTaken::of_status(status).is_some() {
             return Err(RpcError::Turned { status });
         }
         let mut body = Vec::new();
@@ -83,8 +84,6 @@ fn client() -> Result<reqwest::Client, RpcError> {
     client.map_err(|error| RpcError::Tls(error.into()))
 }
 
-/// HTTP statuses of what stands in front of a node, which has then not seen the call.
-const TURNED_AWAY: [u16; 6] = [401, 403, 404, 405, 413, 429];
 /// A node holds a transaction that it cannot mine for 30 seconds before it says so.
 const PATIENCE: Duration = Duration::from_secs(45);
 /// Longest answer read, in bytes; a receipt of eleven transfers takes 20 kB.

@@ -1,6 +1,7 @@
 //! Push: a payment that is written down as sent goes to the node first, and its credential to the payee once the chain has
 //! taken it.
 
+use mpp_core::tempo::NotTaken;
 use serde_json::json;
 
 use crate::chain::{Rpc, RpcError, took};
@@ -107,36 +108,11 @@ async fn hand_in(rpc: &Rpc, payment: &Payment) -> Result<Settled, RpcError> {
 fn was_not_taken(error: &RpcError) -> bool {
     match error {
         RpcError::Unanswered(Failure::Transport(error)) => !error.may_have_been_sent(),
-        RpcError::Status { status } => TURNED_AWAY.contains(status),
-        RpcError::Node { code: UNKNOWN_METHOD, .. } => true,
-        RpcError::Node { code, message } => {
-            let message = message.to_ascii_lowercase();
-            REJECTED.contains(code) && NOT_TAKEN.iter().any(|words| message.contains(words))
-        }
+        RpcError::Status { status } => NotTaken::of_status(*status).is_some(),
+        RpcError::Node { code, message } => NotTaken::of_error(*code, message).is_some(),
         _ => false,
     }
 }
-
-/// HTTP statuses of what stands in front of a node, which has then not seen the call.
-const TURNED_AWAY: [u16; 6] = [401, 403, 404, 405, 413, 429];
-/// The node does not know the call, so it has done nothing.
-const UNKNOWN_METHOD: i64 = -32601;
-/// Invalid input, transaction rejected (EIP-1474), and invalid parameters; nodes also use the first two for
-/// transactions that they have already. Other codes can stand for one that waits (EIP-7966).
-const REJECTED: [i64; 3] = [-32000, -32003, -32602];
-/// What geth, reth, anvil and Tempo say of a payer without money, and of a window, a fee, a gas limit or bytes that they
-/// do not take.
-const NOT_TAKEN: [&str; 9] = [
-    "insufficient funds",
-    "insufficient fee token balance",
-    "valid_before",
-    "valid_after",
-    "underpriced",
-    "less than block base fee",
-    "intrinsic gas",
-    "failed to decode",
-    "transaction type not supported",
-];
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@
 mod call;
 pub(crate) mod logs;
 mod memo;
+mod not_taken;
 mod payment;
 mod proof;
 pub(crate) mod refund;
@@ -19,6 +20,7 @@ use crate::amount::Amount;
 pub use crate::charge::Modes;
 pub use crate::credential::Payload;
 pub use alloy_primitives::{Address, B256};
+pub use not_taken::NotTaken;
 pub use payment::{SignedPayment, Unsigned};
 pub use signer::{LocalSigner, SignFuture, Signature, Signer};
 pub use transaction::{Call, FeePayment, SignedTransaction, Transaction};
