@@ -39,23 +39,40 @@ impl Gate {
             return Ok(None);
         }
         let sale = self.store.of_challenge(credential.challenge().id()).await;
-        let sale = sale.map_err(|error| self.unavailable(&error))?;
+        let sale = sale.map_err(|error| self.silent(&error))?;
         let same = |sale: &Sale| sale.request == request.id() && sale.credential == digest(credential);
         Ok(sale.filter(same).map(Claimed::Before))
     }
 
-    /// Checks, tries and claims, in this order: a sale, new or of the same `Idempotency-Key`, or why there is none.
+    /// A sale, new or known, or why there is none.
     pub(crate) async fn collect(
         &self,
         terms: &Terms<'_>,
         headers: &HeaderMap,
         credentials: Credentials,
     ) -> Result<Claimed, Answer> {
-        let credential = self.only(terms, credentials)?;
+        let answer = match self.only(terms, &credentials) {
+            Ok(credential) => match self.claim(terms, headers, credential).await {
+                Ok(claimed) => return Ok(claimed),
+                Err(answer) => answer,
+            },
+            Err(answer) => answer,
+        };
+        // What is refused by now may have been taken meanwhile, and be refused for that: for want of the money it took.
+        self.known(terms.of(), &credentials).await?.ok_or(answer)
+    }
+
+    /// Checks, tries and claims, in this order: a sale, new or of the same `Idempotency-Key`, or why there is none.
+    async fn claim(
+        &self,
+        terms: &Terms<'_>,
+        headers: &HeaderMap,
+        credential: &Credential,
+    ) -> Result<Claimed, Answer> {
         let now = now();
-        let (charge, verified) = terms.check(&credential, now).map_err(|fault| self.ask(terms, fault))?;
+        let (charge, verified) = terms.check(credential, now).map_err(|fault| self.ask(terms, fault))?;
         let sale = |payer: Address, payment: Option<Outgoing>, state: State| {
-            let request = terms.request_id();
+            let request = terms.of().id();
             // What was pushed is paid: it is not exchanged for an earlier answer.
             let pushed = payment.as_ref().is_some_and(|payment| payment.raw.is_empty());
             let key = headers.get(IDEMPOTENCY_KEY).filter(|key| !key.is_empty() && !pushed);
@@ -64,7 +81,7 @@ impl Gate {
                 version: 1,
                 state,
                 due_at: Some(now.saturating_add(LEASE)),
-                credential: digest(&credential),
+                credential: digest(credential),
                 idempotency: key.map(|key| {
                     body_digest(&[format!("{payer} {request} ").as_bytes(), key.as_bytes()].concat())
                 }),
@@ -90,7 +107,7 @@ impl Gate {
         let sale = match &verified {
             Verified::Proof { payer } => sale(*payer, None, State::Settled),
             Verified::Hash(hash) => {
-                let payer = self.pushed(terms, &credential, *hash).await?;
+                let payer = self.pushed(terms, credential, *hash).await?;
                 let payment = Outgoing { raw: Default::default(), hash: *hash, valid_before: None };
                 sale(payer, Some(payment), State::Settled)
             }
@@ -119,12 +136,12 @@ impl Gate {
         }
     }
 
-    fn only(&self, terms: &Terms<'_>, mut credentials: Credentials) -> Result<Credential, Answer> {
-        let fault = match (credentials.pop(), credentials.pop()) {
-            (Some(Ok(credential)), None) => return Ok(credential),
-            (Some(Err(error)), None) => Fault::new(ProblemType::MalformedCredential, error.to_string()),
-            (None, _) => Fault::new(ProblemType::PaymentRequired, "this request has to be paid for"),
-            (Some(_), Some(_)) => {
+    fn only<'a>(&self, terms: &Terms<'_>, credentials: &'a Credentials) -> Result<&'a Credential, Answer> {
+        let fault = match credentials.as_slice() {
+            [Ok(credential)] => return Ok(credential),
+            [Err(error)] => Fault::new(ProblemType::MalformedCredential, error.to_string()),
+            [] => Fault::new(ProblemType::PaymentRequired, "this request has to be paid for"),
+            [..] => {
                 let detail = "send one payment credential at most";
                 return Err(answer::plain(StatusCode::BAD_REQUEST, detail));
             }
@@ -177,7 +194,7 @@ impl Gate {
                 }
                 Ok(Found::Reverted) => return Err(refuse("the transaction failed on chain")),
                 Ok(_) => tokio::time::sleep(pause).await,
-                Err(error) => return Err(self.not_paid(terms, &error)),
+                Err(error) => return Err(self.silent(&error)),
             }
         }
         Err(refuse("the chain has no such transaction; if it is on its way, send this credential again"))
@@ -198,6 +215,12 @@ impl Gate {
     pub(crate) fn unavailable(&self, error: &dyn std::error::Error) -> Answer {
         self.health.fail(error);
         answer::unavailable(&format!("{error}; nothing was paid"))
+    }
+
+    /// The answer to a credential that may have been paid, when that can't be looked up.
+    pub(crate) fn silent(&self, error: &dyn std::error::Error) -> Answer {
+        self.health.fail(error);
+        answer::unavailable(&format!("{error}; send the same request with this credential again"))
     }
 
     /// A problem with a fresh challenge, unless one could not be paid. `Accept-Payment` changes nothing about it: there is

@@ -15,7 +15,7 @@ use tower::Service;
 
 use crate::answer::{self, Answer};
 use crate::body::Body;
-use crate::chain::{ChainError, Found};
+use crate::chain::{ChainError, Found, Outgoing};
 use crate::collect::Claimed;
 use crate::gate::Gate;
 use crate::now;
@@ -75,7 +75,7 @@ impl Gate {
 
     /// Waits until a sale is answered, or nobody is at it: then it is the caller's.
     async fn take_over(&self, mut sale: Sale) -> Result<Sale, Answer> {
-        let failed = |error| self.unavailable(&error);
+        let failed = |error| self.silent(&error);
         let begun = tokio::time::Instant::now();
         let mut pause = Duration::from_millis(10);
         while begun.elapsed() < PATIENCE {
@@ -101,35 +101,26 @@ impl Gate {
         Err(answer::again("this payment is being worked on; send the same request again", 5))
     }
 
-    /// Makes the payment, unless it was made: when, in Unix seconds, or an answer that says that nobody knows.
-    ///
-    /// # Errors
-    /// When it surely was not made, and will not be: the sale is forgotten.
-    async fn settle(&self, sale: Sale) -> Result<Result<u64, Answer>, ChainError> {
+    /// Makes the payment, unless it was made: the sale goes on, or an answer says why it may.
+    async fn settle(&self, mut sale: Sale) -> Result<Result<Sale, Answer>, ChainError> {
+        let settled = |sale: Sale| Sale { state: State::Settled, settled_at: Some(now()), ..sale };
         let Some(payment) = sale.payment.clone().filter(|_| sale.state == State::Claimed) else {
             return Ok(Ok(sale.settled_at.unwrap_or_else(now)));
         };
-        // Whoever was at it before may have sent it: then it is over only when the chain says so.
-        let resumed = sale.version > 1;
-        let found = match resumed {
-            true => self.chain.find(payment.hash, payment.valid_before).await,
-            false => Ok(Found::NotYet),
+        let made = match sale.version {
+            1 => self.held(&mut sale, self.chain.send(&payment)).await,
+            _ => self.held(&mut sale, self.resend(&payment)).await,
         };
-        let (error, over) = match found {
-            Ok(Found::Done(_)) => return Ok(Ok(now())),
-            Ok(Found::NotYet) => match self.chain.send(&payment).await {
-                Ok(()) => return Ok(Ok(now())),
-                Err(error) => (error, !resumed),
-            },
-            Ok(Found::Reverted | Found::Never) => (ChainError::never(), true),
-            Err(error) => (error, false),
-        };
-        if over && !matches!(error, ChainError::Unknown { .. }) {
-            // A store that fails here errs on the safe side: the credential stays used until somebody has looked.
-            if let Err(error) = self.store.forget(&sale).await {
-                self.health.fail(&error);
-            }
-            return Err(error);
+        let Err(error) = made else { return Ok(Ok(settled(sale))) };
+        if let ChainError::Unknown { .. } = error {
+            tracing::error!(transaction = %payment.hash, error = answer::chain(&error), "a payment hangs");
+            let detail = format!(
+                "{}; send the same request again, or look for transaction {} on chain {}, before paying again",
+                answer::with_cause(&error),
+                payment.hash,
+                sale.chain_id
+            );
+            return Ok(Err(answer::taken(StatusCode::BAD_GATEWAY, &detail, &sale.reference)));
         }
         tracing::error!(transaction = %payment.hash, error = answer::chain(&error), "a payment hangs");
         let detail = format!(
@@ -155,6 +146,27 @@ impl Gate {
         }
     }
 
+    /// Makes a payment that somebody may have sent before: only the chain knows that it was not made.
+    async fn resend(&self, payment: &Outgoing) -> Result<(), ChainError> {
+        let unknown = |error: ChainError| ChainError::Unknown { source: error.into() };
+        match self.chain.find(payment.hash, payment.valid_before).await.map_err(unknown)? {
+            Found::Done(_) => Ok(()),
+            Found::NotYet => self.chain.send(payment).await.map_err(unknown),
+            Found::Reverted | Found::Never => Err(ChainError::never()),
+        }
+    }
+
+    /// Does something for a sale, and keeps it meanwhile.
+    async fn held<T>(&self, sale: &mut Sale, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            match tokio::time::timeout(RENEWAL, work.as_mut()).await {
+                Ok(done) => return done,
+                Err(_) => self.renew(sale).await,
+            }
+        }
+    }
+
     /// Has the answer made and kept, and sends it.
     async fn make<S, R>(&self, sale: Sale, request: Request<Body>, service: S, reply: Reply)
     where
@@ -166,7 +178,7 @@ impl Gate {
         let receipt = HeaderValue::from_str(&sale.receipt(now()).encode()).ok();
         let mut held = sale;
         let work = produce(service, request, receipt, reply, self.answer_limit);
-        let (made, end) = self.holding(&mut held, work).await;
+        let (made, end) = self.held(&mut held, work).await;
         match made {
             Ok(kept) => {
                 self.persist(held.served(kept.clone(), now())).await;
@@ -184,6 +196,7 @@ impl Gate {
                     End::Whole(reply, _) => drop(reply.send(Ok(answer.map(Body::whole)))),
                     End::Open(outlet) => drop(outlet.send(Err(failure.why.into())).await),
                 }
+                // What is not written down may be somebody else's by now, who makes the answer.
                 if written {
                     self.refund(failed).await;
                 }
@@ -191,7 +204,16 @@ impl Gate {
         }
     }
 
-    /// Writes down how a sale ended, and goes on trying when the store fails; whether it is written.
+    /// Keeps a sale for whoever is at it.
+    async fn renew(&self, held: &mut Sale) {
+        let next = held.next(held.state, Some(now().saturating_add(LEASE)));
+        if let Ok(true) = self.store.advance(&next).await {
+            *held = next;
+        }
+    }
+
+    /// Writes down how a sale ended, and goes on trying when the store fails. An answer that was made counts even if
+    /// somebody else has begun to make another. Whether it is written down already.
     async fn persist(&self, sale: Sale) -> bool {
         let error = match self.try_persist(sale.clone()).await {
             Ok(written) => return written,
@@ -217,7 +239,6 @@ impl Gate {
         false
     }
 
-    /// An answer that was made counts even if somebody else has begun to make another; a failure then does not.
     async fn try_persist(&self, mut sale: Sale) -> Result<bool, StoreError> {
         while !self.store.advance(&sale).await? {
             let Some(found) = self.store.of_challenge(&sale.challenge_id).await? else { return Ok(false) };

@@ -91,8 +91,9 @@ impl<'a> Terms<'a> {
         Terms { gate, request, charge }
     }
 
-    pub(crate) fn request_id(&self) -> String {
-        self.request.id()
+    /// The request they are for.
+    pub(crate) fn of(&self) -> &Request {
+        self.request
     }
 
     /// A new challenge: no two are alike, even of one request in one moment.

@@ -2,10 +2,21 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
+mod book;
 mod shop;
 mod support;
 mod till;
 
-mod node;
 mod offers;
+
 mod refusals;
+
+mod once;
+
+mod answers;
+
+mod unknown;
+
+mod health;
+
+mod node;

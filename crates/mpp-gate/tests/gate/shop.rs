@@ -15,7 +15,9 @@ use mpp_gate::store::SqlStore;
 use mpp_gate::{Charge, Cost, Gate};
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
 
+use crate::book;
 use crate::support::{Buyer, payee, secret, serve, until};
 use crate::till::Till;
 
@@ -29,12 +31,13 @@ pub(crate) struct Shop {
     pub(crate) gate: Gate,
     pub(crate) price: Arc<AtomicU64>,
     pub(crate) sold: Arc<AtomicU64>,
-    /// What `/stew` takes a permit of.
+    /// What `/stew` takes a permit of; burnt when it is closed.
     pub(crate) kitchen: Arc<Semaphore>,
-    /// What comes out of `/juice`.
+    /// What comes out of `/juice`, and of `/cider`.
     pub(crate) press: Arc<Mutex<Option<Press>>>,
     /// Who hung up before there was an answer.
     pub(crate) left: Arc<AtomicU64>,
+    care: JoinSet<()>,
 }
 
 type Press = mpsc::Receiver<Result<Bytes, std::io::Error>>;
@@ -50,7 +53,7 @@ impl Shop {
 
     /// A shop whose sales are in a file; another of the same folder has the same.
     pub(crate) async fn lasting(till: &Till, folder: &TempDir, configure: impl FnOnce(Gate) -> Gate) -> Self {
-        let store = SqlStore::sqlite(file(folder)).await.unwrap();
+        let store = SqlStore::sqlite(book::file(folder)).await.unwrap();
         Self::at(till.clone(), |gate| configure(gate.durable(secret(), store))).await
     }
 
@@ -70,13 +73,23 @@ impl Shop {
                 answer
             }
         }));
-        Shop { till, buyer: Buyer::of(serve(router).await), gate, price, sold, kitchen, press, left }
+        Shop {
+            till,
+            buyer: Buyer::of(serve(router).await),
+            gate,
+            price,
+            sold,
+            kitchen,
+            press,
+            left,
+            care: JoinSet::new(),
+        }
     }
 
-    /// Looks after the shop for as long as the test runs.
-    pub(crate) fn maintained(self) -> Self {
+    /// The shop is looked after for as long as it is there.
+    pub(crate) fn maintained(mut self) -> Self {
         let gate = self.gate.clone();
-        tokio::spawn(async move { gate.maintain().await });
+        self.care.spawn(async move { gate.maintain().await });
         self
     }
 
@@ -90,6 +103,11 @@ impl Shop {
         assert_eq!(self.sold(), 0);
     }
 
+    /// No more than so many payments were ever settled, and nothing was sold here.
+    pub(crate) fn did_nothing_more(&self, payments: usize) {
+        assert_eq!((self.till.sent().len(), self.sold()), (payments, 0));
+    }
+
     /// Waits until somebody has hung up.
     pub(crate) async fn somebody_left(&self) {
         until("somebody left", || self.left.load(Ordering::Relaxed) > 0).await;
@@ -101,10 +119,6 @@ impl Shop {
         *self.press.lock().unwrap() = Some(receiver);
         sender
     }
-}
-
-pub(crate) fn file(folder: &TempDir) -> std::path::PathBuf {
-    folder.path().join("sales.db")
 }
 
 fn prices(price: &Arc<AtomicU64>) -> impl Fn(&Parts, &Bytes) -> Cost + Send + Sync + 'static {
@@ -135,21 +149,26 @@ fn shelves(sold: &Arc<AtomicU64>, kitchen: &Arc<Semaphore>, press: &Arc<Mutex<Op
     };
     let cook = move || async move {
         let number = cooked.fetch_add(1, Ordering::Relaxed);
-        kitchen.acquire().await.unwrap().forget();
-        format!("stew {number}")
+        match kitchen.acquire().await {
+            Ok(permit) => permit.forget(),
+            Err(_) => return Err((StatusCode::BAD_GATEWAY, "burnt")),
+        }
+        Ok(format!("stew {number}"))
     };
-    let pour = move || async move {
+    let pour = move |kind: &'static str| {
         pressed.fetch_add(1, Ordering::Relaxed);
         let juice = press.lock().unwrap().take().unwrap();
-        ([("content-type", "text/event-stream")], Body::new(Juice(juice)))
+        std::future::ready(([("content-type", kind)], Body::new(Juice(juice))))
     };
+    let ferment = pour.clone();
     Router::new()
         .route("/apple", any(sell.clone()))
         .route("/pear", post(sell.clone()))
         .route("/taste", post(sell.clone()))
         .route("/window", get(sell))
         .route("/stew", post(cook))
-        .route("/juice", post(pour))
+        .route("/juice", post(move || pour("text/event-stream")))
+        .route("/cider", post(move || ferment("text/plain")))
         .route("/crate", post(|| async { "x".repeat(LIMIT + 1) }))
         .route("/box", post(|| async { "x".repeat(LIMIT) }))
         .route("/rotten", post(|| async { (StatusCode::BAD_GATEWAY, "a worm") }))

@@ -142,14 +142,25 @@ impl Buyer {
         body: &str,
         fields: &[(&str, &str)],
     ) -> Answer {
+        let response = self.request(method, target, body, fields).await;
+        let (status, headers) = (response.status(), response.headers().clone());
+        Answer { status, headers, body: response.text().await.unwrap() }
+    }
+
+    /// An answer whose body is yet to come.
+    pub(crate) async fn request(
+        &self,
+        method: Method,
+        target: &str,
+        body: &str,
+        fields: &[(&str, &str)],
+    ) -> reqwest::Response {
         let url = format!("http://{}{target}", self.address);
         let mut request = self.client.request(method, url).body(body.to_owned());
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status(), response.headers().clone());
-        Answer { status, headers, body: response.text().await.unwrap() }
+        request.send().await.unwrap()
     }
 
     pub(crate) async fn post(&self, target: &str, body: &str, credential: &str) -> Answer {

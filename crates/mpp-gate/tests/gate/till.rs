@@ -8,7 +8,7 @@ use mpp_core::Amount;
 use mpp_core::payee::{ProblemType, TransferLog};
 use mpp_core::tempo::Transaction;
 use mpp_gate::chain::{Chain, ChainError, ChainFuture, Found, Outgoing};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::support::CHAIN;
 
@@ -38,7 +38,14 @@ pub(crate) struct Drawer {
     /// What was asked for, in order.
     pub(crate) asked: Vec<B256>,
     pub(crate) probed: usize,
+    /// How often something was tried out.
+    pub(crate) tried: usize,
+    /// Where the answers to that come from, if they are held back.
+    trials: Option<Arc<Trials>>,
 }
+
+type Trial = Result<(), ProblemType>;
+type Trials = tokio::sync::Mutex<mpsc::UnboundedReceiver<Trial>>;
 
 #[derive(Clone, Copy)]
 pub(crate) enum Mood {
@@ -63,6 +70,8 @@ impl Default for Till {
             sent: Vec::new(),
             asked: Vec::new(),
             probed: 0,
+            tried: 0,
+            trials: None,
         };
         Till { drawer: Arc::new(Mutex::new(drawer)), door: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)) }
     }
@@ -89,6 +98,26 @@ impl Till {
 
     pub(crate) fn unlock(&self) {
         self.door.add_permits(1000);
+    }
+
+    /// Whoever tries something out waits for what the test says, one after the other.
+    pub(crate) fn hold_trials(&self) -> mpsc::UnboundedSender<Trial> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.open().trials = Some(Arc::new(tokio::sync::Mutex::new(receiver)));
+        sender
+    }
+
+    async fn try_out(&self) -> Result<(), ChainError> {
+        let (mood, trials) = {
+            let mut drawer = self.open();
+            drawer.tried += 1;
+            (drawer.trial, drawer.trials.clone())
+        };
+        let Some(trials) = trials else { return mood.says() };
+        match trials.lock().await.recv().await.unwrap() {
+            Ok(()) => Ok(()),
+            Err(kind) => Mood::Refuses(kind).says(),
+        }
     }
 
     async fn take(&self, payment: &Outgoing) -> Result<(), ChainError> {
@@ -146,7 +175,7 @@ impl Chain for Till {
     }
 
     fn simulate<'a>(&'a self, _: Address, _: &'a Transaction) -> ChainFuture<'a, ()> {
-        ready(self.open().trial.says())
+        Box::pin(self.try_out())
     }
 
     fn send<'a>(&'a self, transaction: &'a Outgoing) -> ChainFuture<'a, ()> {
