@@ -57,6 +57,10 @@ impl Gate {
                         self.refund(failed).await;
                     }
                 }
+                // Nobody can; what others are due for must not wait behind it.
+                State::RefundDue if self.operator.is_none() => {
+                    self.postpone(&sale, LONGEST_WAIT).await?;
+                }
                 State::RefundDue => self.refund(sale).await,
                 State::Refunding => self.look_up_refund(sale).await?,
                 State::Served | State::Refunded => {}
@@ -78,10 +82,10 @@ impl Gate {
                 self.store.advance(&servable).await?;
             }
             Ok(Found::Reverted | Found::Never) => self.store.forget(&sale).await?,
-            Ok(Found::NotYet) => self.postpone(&sale).await?,
+            Ok(Found::NotYet) => self.postpone(&sale, LATER).await?,
             Err(error) => {
                 self.health.fail(&error);
-                self.postpone(&sale).await?;
+                self.postpone(&sale, LATER).await?;
             }
         }
         Ok(())
@@ -91,23 +95,17 @@ impl Gate {
         let Some(refund) = &sale.refund else { return Ok(()) };
         match self.chain.find(refund.hash, refund.valid_before).await {
             Ok(Found::Done(_)) => self.refunded(&sale).await,
-            Ok(Found::Reverted | Found::Never) => {
-                let again = sale.next(State::RefundDue, Some(now()));
-                if self.store.advance(&again).await? {
-                    self.refund(again).await;
-                }
-                Ok(())
-            }
-            Ok(Found::NotYet) => self.postpone(&sale).await,
+            Ok(Found::Reverted | Found::Never) => self.due_again(&sale).await,
+            Ok(Found::NotYet) => self.postpone(&sale, LATER).await,
             Err(error) => {
                 self.health.fail(&error);
-                self.postpone(&sale).await
+                self.postpone(&sale, LATER).await
             }
         }
     }
 
-    async fn postpone(&self, sale: &Sale) -> Result<(), StoreError> {
-        let later = sale.next(sale.state, Some(now().saturating_add(LATER)));
+    async fn postpone(&self, sale: &Sale, seconds: u64) -> Result<(), StoreError> {
+        let later = sale.next(sale.state, Some(now().saturating_add(seconds)));
         self.store.advance(&later).await.map(drop)
     }
 
@@ -137,11 +135,7 @@ impl Gate {
         let done = match &sent {
             Ok(()) => self.refunded(&sending).await,
             // It never left, and goes no further: another can be signed.
-            Err(ChainError::Unavailable { .. }) => {
-                let wait = 1_u64.checked_shl(sending.refund_tries).unwrap_or(u64::MAX).min(LONGEST_WAIT);
-                let again = sending.next(State::RefundDue, Some(now().saturating_add(wait)));
-                self.store.advance(&again).await.map(drop)
-            }
+            Err(ChainError::Unavailable { .. }) => self.due_again(&sending).await,
             // It may happen, until its end.
             Err(_) => Ok(()),
         };
@@ -155,6 +149,14 @@ impl Gate {
         if let Err(error) = done {
             self.health.fail(&error);
         }
+    }
+
+    /// A refund that was not made and never will be: the next is tried after a while that grows, as one that fails on
+    /// chain costs its fee.
+    async fn due_again(&self, sale: &Sale) -> Result<(), StoreError> {
+        let wait = 1_u64.checked_shl(sale.refund_tries).unwrap_or(u64::MAX).min(LONGEST_WAIT);
+        let again = Sale { refund: None, ..sale.next(State::RefundDue, Some(now().saturating_add(wait))) };
+        self.store.advance(&again).await.map(drop)
     }
 
     async fn refunded(&self, sale: &Sale) -> Result<(), StoreError> {

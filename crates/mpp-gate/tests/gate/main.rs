@@ -17,6 +17,10 @@ mod answers;
 
 mod unknown;
 
+mod refunds;
+
+mod maintenance;
+
 mod health;
 
 mod node;
