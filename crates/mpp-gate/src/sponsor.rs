@@ -1,10 +1,10 @@
 //! Who pays payers' fees, and for whom: a credential's envelope in, a transaction to broadcast out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use mpp_core::Amount;
 use mpp_core::error::SponsorRefusal;
 use mpp_core::payee::Sponsor;
@@ -26,8 +26,8 @@ pub struct Sponsorship {
 /// Payments of the hour that runs, by payer.
 #[derive(Debug, Default)]
 struct Recent {
-    hour: u64,
-    payments: HashMap<Address, u32>,
+    minute: u64,
+    payments: HashMap<Address, HashSet<Option<B256>>>,
 }
 
 impl Sponsorship {
@@ -85,12 +85,14 @@ impl Sponsorship {
         if recent.hour != hour {
             *recent = Recent { hour, payments: HashMap::new() };
         }
-        let payments = recent.payments.entry(payer).or_default();
-        if *payments >= self.per_hour {
-            return Err(NotSponsored::TooMany { per_hour: self.per_hour });
-        }
         let signed = self.sponsor.cosign(payment, now)?;
-        *payments = payments.saturating_add(1);
+        let payments = recent.payments.entry(payer).or_default();
+        // The same one sent again is the same transaction, and one fee.
+        let full = u32::try_from(payments.len()).map_or(true, |made| made >= self.per_minute);
+        if full && !payments.contains(&signed.hash()) {
+            return Err(NotSponsored::TooMany { per_minute: self.per_minute });
+        }
+        payments.insert(signed.hash());
         Ok(signed)
     }
 }

@@ -23,4 +23,6 @@ mod maintenance;
 
 mod health;
 
+mod sponsored;
+
 mod node;
