@@ -25,4 +25,6 @@ mod health;
 
 mod sponsored;
 
+mod pushed;
+
 mod node;
