@@ -68,7 +68,8 @@ impl Node {
         match self.receipt(transaction.hash).await {
             Ok(Some(Found::Done(_))) => Ok(()),
             Ok(Some(_)) => Err(reverted()),
-            _ => Err(refused),
+            Ok(None) => Err(refused),
+            Err(error) => Err(ChainError::Unknown { source: error.into() }),
         }
     }
 
