@@ -28,3 +28,5 @@ mod sponsored;
 mod pushed;
 
 mod node;
+
+mod mistakes;

@@ -36,15 +36,19 @@ pub(crate) fn now() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
 }
 
-/// Anvil's account with this number, by its public key.
+/// Anvil's account with this number.
 pub(crate) fn account(number: usize) -> LocalSigner {
-    const KEYS: [&str; 4] = [
+    LocalSigner::from_hex(key(number)).unwrap()
+}
+
+/// Its key, which is public.
+pub(crate) fn key(number: usize) -> &'static str {
+    [
         "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
         "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
         "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
         "7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6",
-    ];
-    LocalSigner::from_hex(KEYS[number]).unwrap()
+    ][number]
 }
 
 /// Waits until something is so, and fails if it never is.
