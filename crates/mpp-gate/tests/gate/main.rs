@@ -23,6 +23,8 @@ mod maintenance;
 
 mod health;
 
+mod status;
+
 mod sponsored;
 
 mod pushed;

@@ -4,11 +4,12 @@
 use std::sync::{Arc, Mutex};
 
 use crate::support::{Buyer, CHAIN, payee, payer, serve};
+use alloy_primitives::B256;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
 use mpp_core::Amount;
-use mpp_gate::chain::Chain as _;
+use mpp_gate::chain::{Chain as _, ChainError, Found};
 use mpp_gate::{Charge, Cost, Gate, Node, RpcError};
 use serde_json::{Value, json};
 
@@ -224,4 +225,63 @@ async fn a_secret_in_the_url_of_a_node_is_never_shown() {
     assert!(!format!("{settlement:?}").contains("hush"));
     let error = Node::connect("http://127.0.0.1:1/?key=hush").await.unwrap_err();
     assert!(!format!("{error:?} {error}").contains("hush"));
+}
+
+#[tokio::test]
+async fn a_payment_that_would_fail_is_not_sent_and_one_that_cannot_be_tried_out_neither() {
+    let (script, buyer) = scene().await;
+    let error = Script::error;
+    for (tried, status, kind) in [
+        ((200, error(3, "execution reverted: InsufficientBalance(0, 10000)")), 402, "payment-insufficient"),
+        ((200, error(-32000, "insufficient funds")), 402, "payment-insufficient"),
+        ((200, error(3, "execution reverted: Paused()")), 402, "verification-failed"),
+        ((200, error(-32003, "nope")), 402, "verification-failed"),
+        ((502, "<html>".to_owned()), 503, "about:blank"),
+    ] {
+        let (_, credential) = buyer.payment("/apple", "").await;
+        // To send it would panic.
+        *script.lock().unwrap() =
+            Script { tried: Some(tried), sent: (0, String::new()), ..Script::default() };
+        buyer.post("/apple", "", &credential).await.is_problem(status, kind);
+        assert_eq!(script.lock().unwrap().asked, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_none_unless_the_node_also_says_that_it_was_not_made() {
+    let (script, buyer) = scene().await;
+    let (_, credential) = buyer.payment("/apple", "").await;
+    let sent = (200, Script::error(-32003, "insufficient funds"));
+    *script.lock().unwrap() = Script { sent, receipt: json!({"status": "odd"}), ..Script::default() };
+    buyer.post("/apple", "", &credential).await.is_problem(502, "about:blank");
+}
+
+#[tokio::test]
+async fn what_is_not_on_the_chain_will_never_be_once_its_time_is_over_by_the_chains_clock() {
+    let (url, script) = node().await;
+    let node = Node::connect(&url).await.unwrap();
+    let hash = B256::repeat_byte(5);
+    let never = async |time: u64, end: Option<u64>, node: &Node| {
+        script.lock().unwrap().time = time;
+        match node.find(hash, end).await.unwrap() {
+            Found::Never => true,
+            Found::NotYet => false,
+            found => panic!("{found:?}"),
+        }
+    };
+    assert!(!never(1000, Some(1000), &node).await);
+    assert!(!never(1029, Some(1000), &node).await);
+    assert!(never(1030, Some(1000), &node).await);
+    assert!(!never(u64::MAX, None, &node).await);
+    let eager = node.clone().margin(2);
+    assert!(!never(1001, Some(1000), &eager).await);
+    assert!(never(1002, Some(1000), &eager).await);
+
+    // Whatever the time, a receipt decides.
+    for (status, found) in [("0x1", Found::Done(Vec::new())), ("0x0", Found::Reverted)] {
+        script.lock().unwrap().receipt = json!({"transactionHash": hash.to_string(), "status": status});
+        assert_eq!(node.find(hash, Some(1)).await.unwrap(), found);
+    }
+    script.lock().unwrap().receipt = json!({"transactionHash": B256::ZERO.to_string(), "status": "0x1"});
+    assert!(matches!(node.find(hash, Some(1)).await, Err(ChainError::Unavailable { .. })));
 }
