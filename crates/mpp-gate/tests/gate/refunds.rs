@@ -246,6 +246,27 @@ async fn a_failure_after_somebody_else_took_over_refunds_nothing() {
     assert_eq!(till.sent().len(), 1);
 }
 
+#[tokio::test]
+async fn an_answer_that_comes_after_the_refund_does_not_undo_it() {
+    let (till, folder) = (Till::default(), TempDir::new().unwrap());
+    let first = Shop::lasting(&till, &folder, refunding).await;
+    let second = Shop::lasting(&till, &folder, refunding).await;
+    let (_, credential) = first.buyer.payment("/stew", "two").await;
+    let (buyer, held) = (first.buyer.clone(), credential.clone());
+    let slow = tokio::spawn(async move { buyer.post("/stew", "two", &held).await });
+    until("it is cooked", || first.sold() == 1).await;
+    book::age(&folder).await;
+    second.kitchen.close();
+    second.buyer.post("/stew", "two", &credential).await.is_problem(502, "about:blank");
+    book::settles_down(&folder, &["refunded"]).await;
+    first.kitchen.add_permits(1);
+    slow.await.unwrap();
+    first.gate.finished().await;
+    assert_eq!(book::read(&folder, "SELECT state FROM sales").await, ["refunded"]);
+    assert_eq!(first.buyer.post("/stew", "two", &credential).await.json()["refund"], "made");
+    assert_eq!(till.sent().len(), 2);
+}
+
 /// A paid request that is being served, until the kitchen is closed.
 async fn hold(shop: &Shop) -> tokio::task::JoinHandle<Answer> {
     let (_, credential) = shop.buyer.payment("/stew", "two").await;
