@@ -123,10 +123,10 @@ impl Gate {
         self
     }
 
-    /// How long a challenge can be paid, in whole seconds.
+    /// How long a challenge can be paid, in whole seconds, an hour at most: what was paid for is remembered for longer.
     #[must_use]
     pub fn validity(mut self, validity: Duration) -> Self {
-        self.validity = validity;
+        self.validity = validity.min(LONGEST_VALIDITY);
         self
     }
 
@@ -304,3 +304,5 @@ fn take_credentials(headers: &mut HeaderMap) -> Vec<Result<Credential, Credentia
 }
 
 const PAYMENT_AUTHORIZATION: HeaderName = HeaderName::from_static("payment-authorization");
+/// Well below the time for which the store in memory remembers a sale that ended.
+const LONGEST_VALIDITY: Duration = Duration::from_secs(3600);

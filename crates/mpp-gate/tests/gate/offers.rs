@@ -1,6 +1,7 @@
 //! What is asked for a request, and what is given for it.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::http::Method;
 use mpp_core::payee::body_digest;
@@ -118,4 +119,14 @@ async fn a_free_request_goes_through_without_its_credential() {
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "|"));
     assert!(answer.receipt().is_none());
     assert!(shop.till.sent().is_empty());
+}
+
+#[tokio::test]
+async fn a_challenge_can_be_paid_for_as_long_as_it_is_said_but_an_hour_at_most() {
+    for (asked, given) in [(60, 60), (3600, 3600), (7200, 3600)] {
+        let shop = Shop::with(|gate| gate.validity(Duration::from_secs(asked))).await;
+        let before = now();
+        let expires_at = shop.buyer.challenge("/apple", "two").await.expires_at().unwrap();
+        assert!((before + given..=now() + given).contains(&expires_at));
+    }
 }
