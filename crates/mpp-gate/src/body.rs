@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -19,9 +19,10 @@ impl Body {
         Body::of(Full::new(bytes))
     }
 
-    /// What comes out of a channel.
+    /// What comes out of a channel, until an empty part says that it is whole. A channel that just ends is a body that
+    /// broke off.
     pub(crate) fn piped(parts: Receiver<Result<Bytes, BoxError>>) -> Self {
-        Body::of(Piped(parts))
+        Body::of(Piped { parts, ended: false })
     }
 
     pub(crate) fn of<B>(body: B) -> Self
@@ -59,7 +60,10 @@ impl fmt::Debug for Body {
     }
 }
 
-struct Piped(Receiver<Result<Bytes, BoxError>>);
+struct Piped {
+    parts: Receiver<Result<Bytes, BoxError>>,
+    ended: bool,
+}
 
 impl http_body::Body for Piped {
     type Data = Bytes;
@@ -69,6 +73,15 @@ impl http_body::Body for Piped {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.0.poll_recv(context).map(|part| part.map(|part| part.map(Frame::data)))
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let part =
+            ready!(self.parts.poll_recv(context)).unwrap_or_else(|| Err("the answer broke off".into()));
+        self.ended = part.as_ref().map_or(true, Bytes::is_empty);
+        Poll::Ready(match part {
+            Ok(part) if part.is_empty() => None,
+            part => Some(part.map(Frame::data)),
+        })
     }
 }

@@ -72,20 +72,16 @@ impl Gate {
         let now = now();
         let (charge, verified) = terms.check(credential, now).map_err(|fault| self.ask(terms, fault))?;
         let sale = |payer: Address, payment: Option<Outgoing>, state: State| {
-            let request = terms.of().id();
             // What was pushed is paid: it is not exchanged for an earlier answer.
             let pushed = payment.as_ref().is_some_and(|payment| payment.raw.is_empty());
-            let key = headers.get(IDEMPOTENCY_KEY).filter(|key| !key.is_empty() && !pushed);
             Sale {
                 challenge_id: credential.challenge().id().to_owned(),
                 version: 1,
                 state,
                 due_at: Some(now.saturating_add(LEASE)),
                 credential: digest(credential),
-                idempotency: key.map(|key| {
-                    body_digest(&[format!("{payer} {request} ").as_bytes(), key.as_bytes()].concat())
-                }),
-                request,
+                idempotency: idempotency(headers, payer, terms).filter(|_| !pushed),
+                request: terms.of().id(),
                 reference: payment.as_ref().map_or_else(
                     || credential.challenge().id().to_owned(),
                     |payment| payment.hash.to_string(),
@@ -112,6 +108,10 @@ impl Gate {
                 sale(payer, Some(payment), State::Settled)
             }
             Verified::Transaction { payer, transaction, signed } => {
+                // Who has the answer already neither needs the money for another, nor spends it.
+                if let Some(held) = self.of_key(&idempotency(headers, *payer, terms)).await? {
+                    return Ok(Claimed::Before(held));
+                }
                 let signed = self.whole(terms, &verified, *payer, signed, now)?;
                 self.try_out(terms, *payer, transaction).await?;
                 let hash = signed.hash().ok_or_else(|| {
@@ -164,6 +164,11 @@ impl Gate {
                 .map_err(|error| self.refuse(terms, ProblemType::VerificationFailed, &error.to_string())),
             _ => Ok(signed.clone()),
         }
+    }
+
+    async fn of_key(&self, idempotency: &Option<String>) -> Result<Option<Sale>, Answer> {
+        let Some(idempotency) = idempotency else { return Ok(None) };
+        self.store.of_idempotency(idempotency).await.map_err(|error| self.unavailable(&error))
     }
 
     async fn try_out(
@@ -242,6 +247,13 @@ impl Gate {
             }
         }
     }
+}
+
+/// Stands for a payer's `Idempotency-Key` for a request.
+fn idempotency(headers: &HeaderMap, payer: Address, terms: &Terms<'_>) -> Option<String> {
+    let key = headers.get(IDEMPOTENCY_KEY).filter(|key| !key.is_empty())?;
+    let scope = format!("{payer} {} ", terms.of().id());
+    Some(body_digest(&[scope.as_bytes(), key.as_bytes()].concat()))
 }
 
 /// Stands for a credential without being as good as it.

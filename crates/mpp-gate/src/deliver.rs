@@ -56,13 +56,8 @@ impl Gate {
         let (reply, answer) = oneshot::channel();
         let gate = self.clone();
         self.tasks.spawn(async move {
-            let mut held = sale;
-            let settlement = gate.settle(held.clone());
-            match gate.holding(&mut held, settlement).await {
-                Ok(Ok(settled_at)) => {
-                    let held = Sale { state: State::Settled, settled_at: Some(settled_at), ..held };
-                    gate.make(held, request, service, reply).await;
-                }
+            match gate.settle(sale).await {
+                Ok(Ok(sale)) => gate.make(sale, request, service, reply).await,
                 Ok(Err(answer)) => drop(reply.send(Ok(answer.map(Body::whole)))),
                 Err(error) => drop(reply.send(Err(error))),
             }
@@ -105,7 +100,7 @@ impl Gate {
     async fn settle(&self, mut sale: Sale) -> Result<Result<Sale, Answer>, ChainError> {
         let settled = |sale: Sale| Sale { state: State::Settled, settled_at: Some(now()), ..sale };
         let Some(payment) = sale.payment.clone().filter(|_| sale.state == State::Claimed) else {
-            return Ok(Ok(sale.settled_at.unwrap_or_else(now)));
+            return Ok(Ok(sale));
         };
         let made = match sale.version {
             1 => self.held(&mut sale, self.chain.send(&payment)).await,
@@ -122,28 +117,11 @@ impl Gate {
             );
             return Ok(Err(answer::taken(StatusCode::BAD_GATEWAY, &detail, &sale.reference)));
         }
-        tracing::error!(transaction = %payment.hash, error = answer::chain(&error), "a payment hangs");
-        let detail = format!(
-            "{}; send the same request again, or look for transaction {} on chain {}, before paying again",
-            answer::with_cause(&error),
-            payment.hash,
-            sale.chain_id
-        );
-        Ok(Err(answer::taken(StatusCode::BAD_GATEWAY, &detail, &sale.reference)))
-    }
-
-    /// Does something for a sale, and keeps it from everybody else meanwhile.
-    async fn holding<T>(&self, held: &mut Sale, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
-        loop {
-            if let Ok(done) = tokio::time::timeout(RENEWAL, work.as_mut()).await {
-                return done;
-            }
-            let next = held.next(held.state, Some(now().saturating_add(LEASE)));
-            if let Ok(true) = self.store.advance(&next).await {
-                *held = next;
-            }
+        // A store that fails here errs on the safe side: the credential stays used until somebody has looked.
+        if let Err(error) = self.store.forget(&sale).await {
+            self.health.fail(&error);
         }
+        Err(error)
     }
 
     /// Makes a payment that somebody may have sent before: only the chain knows that it was not made.
@@ -182,9 +160,12 @@ impl Gate {
         match made {
             Ok(kept) => {
                 self.persist(held.served(kept.clone(), now())).await;
-                if let End::Whole(reply, parts) = end {
-                    let body = Body::whole(kept.body.unwrap_or_default());
-                    drop(reply.send(Ok(Response::from_parts(parts, body))));
+                match end {
+                    End::Whole(reply, parts) => {
+                        let body = Body::whole(kept.body.unwrap_or_default());
+                        drop(reply.send(Ok(Response::from_parts(parts, body))));
+                    }
+                    mut open => open.send(Bytes::new()).await,
                 }
             }
             Err(failure) => {
@@ -344,13 +325,17 @@ where
             let begun = copy.take().unwrap_or_default().freeze();
             if let End::Whole(..) = end {
                 end = end.open();
-                end.send(begun).await;
+                if !begun.is_empty() {
+                    end.send(begun).await;
+                }
             }
         }
         if let Some(copy) = &mut copy {
             copy.extend_from_slice(&data);
         }
-        end.send(data).await;
+        if !data.is_empty() {
+            end.send(data).await;
+        }
     }
     kept.body = copy.map(BytesMut::freeze);
     (Ok(kept), end)
@@ -365,10 +350,13 @@ impl End {
         End::Open(outlet)
     }
 
-    /// A part of the body, if it is sent in parts. Who does not listen any more finds the whole of it later.
-    async fn send(&self, data: Bytes) {
-        if let End::Open(outlet) = self {
-            drop(outlet.send(Ok(data)).await);
+    /// A part of the body, if it is sent in parts; an empty one says that it is whole. Who does not listen any more finds the whole of it later, and who takes
+    /// too long is cut off.
+    async fn send(&mut self, data: Bytes) {
+        if let End::Open(outlet) = self
+            && tokio::time::timeout(SLOWEST, outlet.send(Ok(data))).await.is_err()
+        {
+            *outlet = mpsc::channel(1).0;
         }
     }
 }
@@ -404,5 +392,7 @@ const RENEWAL: Duration = Duration::from_secs(LEASE / 3);
 const PERSIST_TRIES: usize = 1200;
 /// Parts of an answer that wait for a payer who reads slowly.
 const OUTLET: usize = 16;
+/// Longest wait for a payer to take a part of his answer.
+const SLOWEST: Duration = Duration::from_secs(30);
 /// Most bytes of a failed answer that are passed on.
 const MAX_FAILURE: usize = 64 * 1024;

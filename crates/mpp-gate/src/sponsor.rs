@@ -26,7 +26,7 @@ pub struct Sponsorship {
 /// Payments of the hour that runs, by payer.
 #[derive(Debug, Default)]
 struct Recent {
-    minute: u64,
+    hour: u64,
     payments: HashMap<Address, HashSet<Option<B256>>>,
 }
 
@@ -88,9 +88,9 @@ impl Sponsorship {
         let signed = self.sponsor.cosign(payment, now)?;
         let payments = recent.payments.entry(payer).or_default();
         // The same one sent again is the same transaction, and one fee.
-        let full = u32::try_from(payments.len()).map_or(true, |made| made >= self.per_minute);
+        let full = u32::try_from(payments.len()).map_or(true, |made| made >= self.per_hour);
         if full && !payments.contains(&signed.hash()) {
-            return Err(NotSponsored::TooMany { per_minute: self.per_minute });
+            return Err(NotSponsored::TooMany { per_hour: self.per_hour });
         }
         payments.insert(signed.hash());
         Ok(signed)

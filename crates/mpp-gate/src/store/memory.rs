@@ -94,6 +94,12 @@ impl Store for MemoryStore {
         ready(self.sales().by_challenge.get(challenge_id).cloned())
     }
 
+    fn of_idempotency<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Sale>> {
+        let sales = self.sales();
+        let id = sales.taken.get(&Key::Idempotency(key.to_owned()));
+        ready(id.and_then(|id| sales.by_challenge.get(id)).cloned())
+    }
+
     fn of_reference<'a>(&'a self, reference: &'a str) -> StoreFuture<'a, Option<Sale>> {
         let sales = self.sales();
         let sale = sales.by_reference.get(reference).and_then(|id| sales.by_challenge.get(id));

@@ -24,6 +24,9 @@ pub trait Store: Send + Sync {
     /// The sale to a challenge.
     fn of_challenge<'a>(&'a self, challenge_id: &'a str) -> StoreFuture<'a, Option<Sale>>;
 
+    /// The sale with an `Idempotency-Key`, as its digest.
+    fn of_idempotency<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Sale>>;
+
     /// The sale whose receipt names `reference`.
     fn of_reference<'a>(&'a self, reference: &'a str) -> StoreFuture<'a, Option<Sale>>;
 
@@ -56,6 +59,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn of_challenge<'a>(&'a self, challenge_id: &'a str) -> StoreFuture<'a, Option<Sale>> {
         (**self).of_challenge(challenge_id)
+    }
+
+    fn of_idempotency<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Sale>> {
+        (**self).of_idempotency(key)
     }
 
     fn of_reference<'a>(&'a self, reference: &'a str) -> StoreFuture<'a, Option<Sale>> {

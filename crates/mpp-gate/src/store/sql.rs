@@ -68,6 +68,10 @@ impl Store for SqlStore {
         Box::pin(self.one("WHERE challenge_id = $1", challenge_id.to_owned()))
     }
 
+    fn of_idempotency<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Sale>> {
+        Box::pin(self.one("WHERE idempotency = $1", key.to_owned()))
+    }
+
     fn of_reference<'a>(&'a self, reference: &'a str) -> StoreFuture<'a, Option<Sale>> {
         Box::pin(self.one("WHERE reference = $1", reference.to_owned()))
     }

@@ -78,6 +78,10 @@ impl Store for Shelf {
         self.unless_locked(self.store.of_challenge(challenge_id))
     }
 
+    fn of_idempotency<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Sale>> {
+        self.unless_locked(self.store.of_idempotency(key))
+    }
+
     fn of_reference<'a>(&'a self, reference: &'a str) -> StoreFuture<'a, Option<Sale>> {
         self.unless_locked(self.store.of_reference(reference))
     }

@@ -55,7 +55,7 @@ async fn node() -> (String, Shared) {
             "eth_call" => {
                 let tried = &call["params"][0];
                 assert_eq!(tried["from"], json!(payer().address()));
-                assert!(tried["calls"][0]["input"].as_str().unwrap().starts_with("0x95777d59"));
+                assert!(tried["input"].as_str().unwrap().starts_with("0x95777d59"));
                 let (status, said) = said.tried.clone().unwrap_or((200, json!({"result": "0x"}).to_string()));
                 (StatusCode::from_u16(status).unwrap(), said)
             }

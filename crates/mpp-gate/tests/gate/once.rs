@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use axum::http::Method;
+use mpp_core::payee::ProblemType;
 use mpp_gate::Secret;
 use mpp_gate::store::SqlStore;
 use tempfile::TempDir;
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 use crate::book;
 use crate::shop::Shop;
 use crate::support::{Answer, Buyer, CHAIN, account, now, secret, sign_by, until};
-use crate::till::Till;
+use crate::till::{Mood, Till};
 
 /// What a payer compares.
 fn same(first: &Answer, again: &Answer) {
@@ -101,6 +102,10 @@ async fn another_payment_with_the_same_idempotency_key_gets_the_first_answer_and
     };
     let first = pay(0, "/apple", "two", "a").await;
     same(&first, &pay(0, "/apple", "two", "a").await);
+    // Not even who has spent all his money on the first is asked for more.
+    shop.till.open().trial = Mood::Refuses(ProblemType::PaymentInsufficient);
+    same(&first, &pay(0, "/apple", "two", "a").await);
+    shop.till.open().trial = Mood::Takes;
     assert_eq!((shop.till.sent().len(), shop.sold()), (1, 1));
 
     // Another's, another request's, and another key are something else.
