@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tower::Service as _;
 
 use crate::payer::{Payer, now};
-use crate::{Outcome, head, micros, row, shop};
+use crate::{Outcome, head, micros, ratio, row, shop};
 
 const CALLS: u32 = 400;
 const HELD: [u64; 4] = [0, 1_000, 10_000, 100_000];
@@ -44,15 +44,13 @@ pub(crate) async fn table() -> Outcome<()> {
         let size = std::fs::metadata(shop.folder.path().join(FILE))?.len();
         let [asked, paid, again] = shop.times.map(median);
         let (paid_first, again_first) = *first.get_or_insert((paid, again));
-        let ratio =
-            |time: Duration, first: Duration| format!("{:.2}", time.as_secs_f64() / first.as_secs_f64());
         row([
             shop.held.to_string(),
             micros(asked),
             micros(paid),
-            ratio(paid, paid_first),
+            format!("{:.2}", ratio(paid, paid_first)),
             micros(again),
-            ratio(again, again_first),
+            format!("{:.2}", ratio(again, again_first)),
             (size >> 20).to_string(),
         ]);
     }

@@ -43,10 +43,6 @@ impl Server {
         })
     }
 
-    pub(crate) fn is_node(&self) -> bool {
-        self.process == self.node_process
-    }
-
     /// How many of all its answers had a receipt.
     pub(crate) fn sold(&self) -> u32 {
         self.sold.load(Ordering::Relaxed)

@@ -11,24 +11,21 @@ mod growth;
 mod load;
 mod payer;
 mod process;
+mod scene;
 mod shop;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use e2e::{Anvil, CHAIN_ID, MppxServer, PATH_USD, RECIPIENT};
+use crate::load::{Errand, Load};
+use crate::scene::{Accounts, Scene};
 
-use crate::load::{Errand, Load, Server};
-use crate::payer::{CENT, Payer};
-use crate::shop::Shop;
-
-/// How often the servers take turns.
-const ROUNDS: u32 = 3;
+/// How often the servers take turns, each time in another order.
+const ROUNDS: usize = 3;
 const CONNECTIONS: u32 = 64;
-/// Requests of a round, unpaid: of ours and of the other's.
+/// Unpaid requests of a turn: of ours and of the other's.
 const UNPAID: [u32; 2] = [20_000, 2_000];
-/// In flight, and paid requests of a round.
-const PAID: [(u32, u32); 3] = [(1, 60), (8, 160), (64, 320)];
+/// In flight, and paid requests of a turn.
+const PAID: [(u32, u32); 3] = [(1, 100), (8, 200), (64, 320)];
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -42,175 +39,122 @@ fn main() -> Outcome<()> {
     // One thread, as the servers need the processors.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let run = Run::start().await?;
-        run.warm_up().await?;
-        run.unpaid().await?;
-        run.paid().await?;
-        run.memory()?;
-        run.balances().await;
+        let mut accounts = Accounts::default();
+        unpaid(&mut accounts).await?;
+        paid(&mut accounts).await?;
+        close(&accounts);
         growth::table().await
     })
 }
 
-/// Everything that runs for the tables.
-struct Run {
-    node: Anvil,
-    _shops: (Shop, MppxServer),
-    ours: Server,
-    theirs: Server,
-    /// The node itself, asked for the least that any server asks it.
-    bare: Server,
-    payer: Arc<Payer>,
-    idle: [process::Memory; 2],
-    /// What the two payees held.
-    held: [u128; 2],
+async fn unpaid(accounts: &mut Accounts) -> Outcome<()> {
+    let scene = Scene::open(accounts).await?;
+    let mut loads = [Load::default(), Load::default()];
+    for _ in 0..ROUNDS {
+        for ((server, number), load) in scene.servers.iter().zip(UNPAID).zip(&mut loads) {
+            scene.load(server, Errand::Unpaid, CONNECTIONS, number, load).await?;
+        }
+    }
+    println!("Unpaid requests on {CONNECTIONS} connections:\n");
+    head(["server", "402s", "failures", "402s/s", "p50 ms", "p99 ms", "CPU of a 402 µs"]);
+    for (server, load) in scene.servers.iter().zip(&loads) {
+        row([
+            server.name.to_owned(),
+            load.done().to_string(),
+            load.failures.len().to_string(),
+            format!("{:.0}", load.rate()),
+            millis(load.whole(50)),
+            millis(load.whole(99)),
+            micros(load.server_cpu()),
+        ]);
+    }
+    let [ours, theirs] = &loads;
+    let cpu = ratio(ours.server_cpu(), theirs.server_cpu());
+    println!("\n{:.1} times as many, by {cpu:.3} of the CPU each", ours.rate() / theirs.rate());
+    loads.iter().for_each(Load::explain);
+    scene.close(accounts).await
 }
 
-impl Run {
-    async fn start() -> Outcome<Self> {
-        let node = Anvil::start(CHAIN_ID).await;
-        let shops = (Shop::start(&node.url())?, MppxServer::start(&node).await);
-        let node_process = node.process_id();
-        let server = |name, url: &str, process| Server::new(name, url, process, node_process);
-        Ok(Run {
-            ours: server("this gate", &shops.0.url(), shops.0.process_id())?,
-            theirs: server("mppx", &shops.1.url("/pull"), shops.1.process_id())?,
-            bare: server("node alone", &node.url(), node_process)?,
-            idle: [process::memory(shops.0.process_id())?, process::memory(shops.1.process_id())?],
-            held: balances(&node).await,
-            payer: Arc::new(Payer::new()?),
-            _shops: shops,
-            node,
-        })
-    }
-
-    async fn load(
-        &self,
-        server: &Server,
-        errand: Errand,
-        in_flight: u32,
-        number: u32,
-        load: &mut Load,
-    ) -> Outcome<()> {
-        load::run(server, errand, &self.payer, in_flight, number, load).await
-    }
-
-    /// The other server's code is compiled as it runs.
-    async fn warm_up(&self) -> Outcome<()> {
-        for server in [&self.ours, &self.theirs] {
-            self.load(server, Errand::Unpaid, CONNECTIONS, 2_000, &mut Load::default()).await?;
-            self.load(server, Errand::Paid, 8, 80, &mut Load::default()).await?;
-        }
-        Ok(())
-    }
-
-    async fn unpaid(&self) -> Outcome<()> {
-        let mut loads = [Load::default(), Load::default()];
-        let servers = [&self.ours, &self.theirs];
-        for _ in 0..ROUNDS {
-            for ((server, number), load) in servers.iter().zip(UNPAID).zip(&mut loads) {
-                self.load(server, Errand::Unpaid, CONNECTIONS, number, load).await?;
+async fn paid(accounts: &mut Accounts) -> Outcome<()> {
+    println!("\nPaid requests; the node alone is asked to try and to make a payment, as by a server:\n");
+    head([
+        "server",
+        "in flight",
+        "paid",
+        "failures",
+        "paid/s",
+        "of the node's",
+        "paid leg p50 ms",
+        "p99 ms",
+        "whole p50 ms",
+        "p99 ms",
+        "server's CPU ms",
+        "node's CPU ms",
+        "ratio",
+    ]);
+    let mut failed = Vec::new();
+    for (in_flight, number) in PAID {
+        let mut loads = [Load::default(), Load::default(), Load::default()];
+        let errands = [Errand::Paid, Errand::Paid, Errand::Bare];
+        let mut names = [""; 3];
+        for round in 0..ROUNDS {
+            let scene = Scene::open(accounts).await?;
+            names = scene.servers.each_ref().map(|server| server.name);
+            let mut turns: Vec<_> = scene.servers.iter().zip(errands).zip(&mut loads).collect();
+            turns.rotate_left(round);
+            for ((server, errand), load) in turns {
+                scene.load(server, errand, in_flight, number, load).await?;
             }
+            scene.close(accounts).await?;
         }
-        println!("Unpaid requests on {CONNECTIONS} connections:\n");
-        head(["server", "402s", "failures", "402s/s", "p50 ms", "p99 ms", "CPU of a 402 µs"]);
-        for (server, load) in servers.iter().zip(&loads) {
+        let [.., alone] = &loads;
+        for (index, (name, load)) in names.iter().zip(&loads).enumerate() {
+            let own = if index == loads.len() - 1 { Duration::ZERO } else { load.server_cpu() };
             row([
-                server.name.to_owned(),
+                (*name).to_owned(),
+                in_flight.to_string(),
                 load.done().to_string(),
                 load.failures.len().to_string(),
                 format!("{:.0}", load.rate()),
+                format!("{:.2}", load.rate() / alone.rate()),
+                millis(load.last(50)),
+                millis(load.last(99)),
                 millis(load.whole(50)),
                 millis(load.whole(99)),
-                micros(load.server_cpu()),
+                millis(own),
+                millis(load.node_cpu()),
+                format!("{:.2}", ratio(own, load.node_cpu())),
             ]);
         }
-        let [ours, theirs] = &loads;
-        let cpu = theirs.server_cpu().as_secs_f64() / ours.server_cpu().as_secs_f64();
-        println!("\n{:.1} times as many, {cpu:.1} times as little CPU\n", ours.rate() / theirs.rate());
-        loads.iter().for_each(Load::explain);
-        Ok(())
+        failed.extend(loads);
     }
-
-    async fn paid(&self) -> Outcome<()> {
-        println!(
-            "Paid requests; of the node alone its simulation and transaction are asked, nothing else:\n"
-        );
-        head([
-            "server",
-            "in flight",
-            "paid",
-            "failures",
-            "paid/s",
-            "of the node's",
-            "paid leg p50 ms",
-            "p99 ms",
-            "whole p50 ms",
-            "p99 ms",
-            "server's CPU ms",
-            "node's CPU ms",
-        ]);
-        for (in_flight, number) in PAID {
-            let mut loads = [Load::default(), Load::default(), Load::default()];
-            let servers = [&self.bare, &self.ours, &self.theirs];
-            let errands = [Errand::Bare, Errand::Paid, Errand::Paid];
-            for _ in 0..ROUNDS {
-                for ((server, errand), load) in servers.iter().zip(errands).zip(&mut loads) {
-                    self.load(server, errand, in_flight, number, load).await?;
-                }
-            }
-            let [bare, ..] = &loads;
-            for (server, load) in servers.iter().zip(&loads) {
-                let own = if server.is_node() { Duration::ZERO } else { load.server_cpu() };
-                row([
-                    server.name.to_owned(),
-                    in_flight.to_string(),
-                    load.done().to_string(),
-                    load.failures.len().to_string(),
-                    format!("{:.0}", load.rate()),
-                    format!("{:.2}", load.rate() / bare.rate()),
-                    millis(load.last(50)),
-                    millis(load.last(99)),
-                    millis(load.whole(50)),
-                    millis(load.whole(99)),
-                    millis(own),
-                    millis(load.node_cpu()),
-                ]);
-            }
-            loads.iter().for_each(Load::explain);
-        }
-        Ok(())
-    }
-
-    fn memory(&self) -> Outcome<()> {
-        println!("\nMemory of the server's process:\n");
-        head(["server", "at the start MiB", "at the end MiB", "peak MiB"]);
-        for (server, idle) in [&self.ours, &self.theirs].iter().zip(&self.idle) {
-            let memory = process::memory(server.process)?;
-            row([
-                server.name.to_owned(),
-                mebibytes(idle.resident),
-                mebibytes(memory.resident),
-                mebibytes(memory.peak),
-            ]);
-        }
-        Ok(())
-    }
-
-    /// That what was answered was paid for.
-    async fn balances(&self) {
-        println!("\nPaid on chain against answers with a receipt, in cents:\n");
-        head(["server", "on chain", "answers"]);
-        let earned = balances(&self.node).await;
-        for ((server, now), before) in [&self.ours, &self.theirs].iter().zip(earned).zip(self.held) {
-            row([server.name.to_owned(), ((now - before) / CENT).to_string(), server.sold().to_string()]);
-        }
-    }
+    failed.iter().for_each(Load::explain);
+    Ok(())
 }
 
-async fn balances(node: &Anvil) -> [u128; 2] {
-    let of = |owner| node.balance_of(PATH_USD, owner);
-    [of(shop::RECIPIENT).await, of(RECIPIENT.address).await]
+fn close(accounts: &Accounts) {
+    println!("\nMemory of a server's process, and whether what was answered was paid for:\n");
+    head([
+        "server",
+        "at the start MiB",
+        "after the load MiB",
+        "peak MiB",
+        "cents on chain",
+        "answers with a receipt, a cent each",
+    ]);
+    let Accounts { idle, busy, peak, paid, sold } = accounts;
+    let memory = idle.iter().zip(busy).zip(peak);
+    let money = paid.iter().zip(sold);
+    for (name, (((idle, busy), peak), (paid, sold))) in ["this gate", "mppx"].iter().zip(memory.zip(money)) {
+        row([
+            (*name).to_owned(),
+            mebibytes(*idle),
+            mebibytes(*busy),
+            mebibytes(*peak),
+            paid.to_string(),
+            sold.to_string(),
+        ]);
+    }
 }
 
 fn head<const N: usize>(cells: [&str; N]) {
@@ -220,6 +164,10 @@ fn head<const N: usize>(cells: [&str; N]) {
 
 fn row<const N: usize>(cells: [String; N]) {
     println!("| {} |", cells.join(" | "));
+}
+
+fn ratio(one: Duration, other: Duration) -> f64 {
+    one.as_secs_f64() / other.as_secs_f64()
 }
 
 fn millis(time: Duration) -> String {
