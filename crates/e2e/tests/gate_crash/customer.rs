@@ -106,16 +106,24 @@ impl Call {
     /// Has another challenge, and signs it.
     async fn sign(&mut self, ports: &[u16]) {
         loop {
-            let mut connection = Connection::to(any(ports));
-            match connection.post("/", &self.body, &[]).await {
+            match Connection::to(any(ports)).post("/", &self.body, &[]).await {
                 Ok(answer) if answer.status == 402 => {
                     if let Ok(payment) = bare::pay(&self.key, answer.challenge(), &self.body) {
                         return self.payments.push(payment);
                     }
                 }
                 Ok(answer) => assert_eq!(answer.status, 503, "{answer:?}"),
-                Err(_) => tokio::time::sleep(Duration::from_millis(dice(200))).await,
+                Err(_) => {}
             }
+            tokio::time::sleep(Duration::from_millis(dice(200))).await;
+        }
+    }
+
+    /// Which payment an answered call was charged for.
+    pub(crate) fn reference(&self) -> Option<String> {
+        match &self.end {
+            End::Answered(answer) => Some(answer.receipt()?.reference().to_owned()),
+            _ => None,
         }
     }
 
@@ -147,16 +155,6 @@ impl Call {
             _ if answer.member("refund").is_some() => Meaning::Over(End::Failed),
             500..=503 => Meaning::ComeAgain,
             _ => panic!("{answer:?}"),
-        }
-    }
-}
-
-impl Call {
-    /// Which payment an answered call was charged for.
-    pub(crate) fn reference(&self) -> Option<String> {
-        match &self.end {
-            End::Answered(answer) => Some(answer.receipt()?.reference().to_owned()),
-            _ => None,
         }
     }
 }
