@@ -81,13 +81,15 @@ impl Call {
         }
     }
 
-    /// Comes back when all is quiet, with everything that was ever signed for it: nothing is paid anew.
+    /// Comes back when all is quiet, with everything that was ever signed for it: nothing is signed anew. What was not
+    /// used before, and has not expired, may buy what another payment did not.
     pub(crate) async fn come_back(&mut self, ports: &[u16]) {
         let left = matches!(self.end, End::Left);
         for payment in &self.payments {
             let answer = self.send(payment, ports).await.unwrap();
             match (self.read(answer.clone()), &self.end) {
-                (Meaning::Over(end), End::Left | End::NotPaid) => {
+                (Meaning::Over(end), End::Left | End::NotPaid)
+                | (Meaning::Over(end @ End::Answered(_)), End::Failed) => {
                     self.end = end;
                     self.returned = true;
                 }
