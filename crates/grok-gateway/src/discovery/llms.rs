@@ -26,7 +26,8 @@ pub(crate) fn text(offered: &[Route], payee: &Payee, prices: &Prices) -> String 
         let _ = writeln!(text, "  Price: {}", price(*route, prices));
     }
     text.push_str(
-        "- GET /openapi.json: every field and answer, by schema.\n- GET /health\n\n* is required. Requests and answers \
+        "- GET /openapi.json: every field and answer, by schema.\n- GET /payments/{reference}: what became of a payment, and of \
+         its refund.\n- GET /health\n\n* is required. Requests and answers \
          are JSON; a good answer is {\"success\":true,\"data\":…}, or with stream: true server-sent events as they come. A \
          bad request is refused before any payment.\n\n",
     );
@@ -42,7 +43,8 @@ pub(crate) fn text(offered: &[Route], payee: &Payee, prices: &Prices) -> String 
          intent charge. Its amount, in base units (a millionth of a dollar) of the token {}, is the whole price.\n\
          2. Check it against your limit, sign the transfer, and send the same request, byte for byte, with \
          Authorization: Payment and the credential.\n3. The answer is 200 with a Payment-Receipt. Never pay again because \
-         a paid request failed: look for the reference in the answer.\n",
+         a paid request failed or its answer was lost: the same request with the same credential gets the answer it paid \
+         for, and what fails is refunded; GET /payments/{{reference}} tells how far that is.\n",
         payee.currency
     );
     text

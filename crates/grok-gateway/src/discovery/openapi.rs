@@ -21,9 +21,16 @@ pub(crate) fn document(offered: &[Route], payee: &Payee, prices: &Prices) -> Val
         json!({"get": {
             "operationId": "health",
             "summary": "Whether the gateway runs",
-            "responses": {"200": {"description": "It runs.", "content": {JSON: {"schema": health}}}},
+            "responses": {
+                "200": {"description": "It sells.", "content": {JSON: {"schema": health}}},
+                "503": {
+                    "description": "It cannot take payments right now.",
+                    "content": {JSON: {"schema": {"$ref": "#/components/schemas/Refusal"}}},
+                },
+            },
         }}),
     );
+    paths.insert("/payments/{reference}".to_owned(), json!({"get": payment()}));
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -35,6 +42,23 @@ pub(crate) fn document(offered: &[Route], payee: &Payee, prices: &Prices) -> Val
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {"schemas": schema::components()},
+    })
+}
+
+/// What became of a payment.
+fn payment() -> Value {
+    let problem = json!({PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}});
+    json!({
+        "operationId": "payment",
+        "summary": "What became of a payment, and of its refund if it bought nothing",
+        "parameters": [{
+            "name": "reference", "in": "path", "required": true, "schema": {"type": "string"},
+            "description": "The reference of a receipt, or of a problem.",
+        }],
+        "responses": {
+            "200": {"description": "How far it has come.", "content": {JSON: {"schema": schema::payment()}}},
+            "404": {"description": "There was no such payment here.", "content": problem},
+        },
     })
 }
 
@@ -88,8 +112,10 @@ fn responses(route: Route) -> Value {
             "headers": {"WWW-Authenticate": header("The challenge, of the scheme Payment.")},
             "content": {PROBLEM: problem},
         },
+        "409": failed("This very payment is being worked on: send the same request again."),
+        "410": failed("It was paid for and answered, too long ago to be answered again."),
         "413": failed("The body is too long; nothing was paid."),
-        "502": failed("The payment was taken, or may have been, and there is no answer; keep the reference."),
+        "502": failed("The payment was taken, or may have been, and there is no answer; its reference tells of the refund."),
         "503": {
             "description": "With a reference: the payment was taken, and whoever answers is busy. Without one: nothing \
                             was paid; try again later.",

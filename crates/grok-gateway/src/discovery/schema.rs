@@ -42,6 +42,38 @@ pub(super) fn events(route: Route) -> Option<Value> {
     Some(json!({"type": "string", "description": description}))
 }
 
+/// What is told of a payment.
+pub(super) fn payment() -> Value {
+    let text = || json!({"type": "string"});
+    json!({
+        "type": "object",
+        "required": ["reference", "state", "chainId", "currency", "amount", "payer", "claimedAt"],
+        "properties": {
+            "reference": text(),
+            "state": {
+                "enum": ["claimed", "settled", "servable", "served", "refund-due", "refunding", "refunded"],
+            },
+            "chainId": {"type": "integer"},
+            "currency": text(),
+            "amount": {"type": "string", "description": "In base units."},
+            "payer": text(),
+            "claimedAt": {"type": "integer", "description": "In Unix seconds, as all times here."},
+            "settledAt": {"type": "integer"},
+            "endedAt": {"type": "integer"},
+            "failure": text(),
+            "refund": {
+                "type": "object",
+                "required": ["status", "detail"],
+                "properties": {
+                    "status": {"enum": ["due", "sent", "made", "owed", "none"]},
+                    "detail": text(),
+                    "transaction": {"type": ["string", "null"]},
+                },
+            },
+        },
+    })
+}
+
 /// The schemas that others refer to.
 pub(super) fn components() -> Value {
     let text = || json!({"type": "string"});

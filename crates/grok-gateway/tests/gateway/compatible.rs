@@ -83,7 +83,10 @@ async fn what_only_xai_has_is_refused_before_any_payment() {
     }
     let document = scene.get("/openapi.json").await.json();
     let paths: Vec<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(paths, ["/grok/chat", "/grok/image-generate", "/grok/tts", "/health"]);
+    assert_eq!(
+        paths,
+        ["/grok/chat", "/grok/image-generate", "/grok/tts", "/health", "/payments/{reference}"]
+    );
     assert!(service.asked().is_empty());
 }
 

@@ -76,7 +76,8 @@ async fn the_document_is_valid_openapi() {
 async fn every_served_route_is_described_with_its_payment_and_no_other() {
     let (scene, document) = scene().await;
     let paths = document["paths"].as_object().unwrap();
-    let mut expected: Vec<&str> = Route::ALL.iter().map(|route| route.path()).chain(["/health"]).collect();
+    let mut expected: Vec<&str> =
+        Route::ALL.iter().map(|route| route.path()).chain(["/health", "/payments/{reference}"]).collect();
     expected.sort_unstable();
     assert_eq!(paths.keys().collect::<Vec<_>>(), expected);
     let mut names = Vec::new();

@@ -10,6 +10,7 @@
 
 mod breaker;
 mod compatible;
+mod compliance;
 mod documents;
 mod failures;
 mod orders;
