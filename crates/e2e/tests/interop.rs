@@ -10,13 +10,14 @@ use alloy_primitives::{Address, B256};
 use axum::Router;
 use axum::routing::any;
 use e2e::{
-    Anvil, CHAIN_ID, Customer, Mined, Mode, MppxClient, PATH_USD, PAYER, RECIPIENT, SECOND_SPLIT_RECIPIENT,
-    SPLIT_RECIPIENT, SPONSOR,
+    Anvil, CHAIN_ID, Customer, Mined, Mode, MppxClient, PATH_USD, PAYER, Postgres, RECIPIENT,
+    SECOND_SPLIT_RECIPIENT, SPLIT_RECIPIENT, SPONSOR,
 };
 use mpp_core::payee::Sponsor;
 use mpp_core::tempo::{LocalSigner, Modes};
 use mpp_core::{Amount, Policy, Receipt, Transfer};
-use mpp_gate::{Charge, Cost, Gate, Node, Payee, Sponsorship};
+use mpp_gate::store::SqlStore;
+use mpp_gate::{Charge, Cost, Gate, Node, Payee, Secret, Sponsorship};
 use mpp_http::chain::Rpc;
 use mpp_http::ledger::State;
 
@@ -85,8 +86,29 @@ async fn proved() {
 }
 
 #[tokio::test]
-async fn failed_and_refunded() {
-    let shop = Shop::open().await;
+async fn failed_and_refunded_by_a_gate_without_a_database() {
+    refunds(Shop::open().await).await;
+}
+
+#[tokio::test]
+async fn failed_and_refunded_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqlStore::sqlite(folder.path().join("sales.sqlite")).await.unwrap();
+    refunds(Shop::keeping(|gate| gate.durable(secret(), store)).await).await;
+}
+
+#[tokio::test]
+async fn failed_and_refunded_on_postgresql() {
+    let store = SqlStore::postgres(&Postgres::shared().await.database().await).await.unwrap();
+    refunds(Shop::keeping(|gate| gate.durable(secret(), store)).await).await;
+}
+
+fn secret() -> Secret {
+    Secret::new(vec![7; 32]).unwrap()
+}
+
+/// A payment that bought nothing comes back, once, and its page says so.
+async fn refunds(shop: Shop) {
     let error = shop.customer().get(&shop.url("/rotten")).await.unwrap_err();
     let payment = error.payment().unwrap();
     let paid = shop.node.transaction(payment.hash().unwrap()).await.unwrap();
@@ -122,6 +144,11 @@ struct Shop {
 
 impl Shop {
     async fn open() -> Self {
+        Shop::keeping(|gate| gate).await
+    }
+
+    /// One whose bad fruit is sold by a gate of its own kind.
+    async fn keeping(kind: impl FnOnce(Gate) -> Gate) -> Self {
         let node = Anvil::start(CHAIN_ID).await;
         let chain = Node::connect(&node.url()).await.unwrap();
         let cent = Charge::new(Amount::from_base_units(CENT)).description("a pear");
@@ -144,7 +171,7 @@ impl Shop {
             let signer = LocalSigner::from_hex(SPONSOR.key).unwrap();
             Sponsorship::new(Sponsor::new(signer, PATH_USD))
         };
-        let rotten = gate(&cent, Modes::Pull);
+        let rotten = kind(gate(&cent, Modes::Pull));
         let upkeep = rotten.clone();
         tokio::spawn(async move { upkeep.maintain().await });
         let pear = || any(|| async { "a pear" });
