@@ -69,9 +69,11 @@ impl Gate {
         headers: &HeaderMap,
         credential: &Credential,
     ) -> Result<Claimed, Answer> {
-        let now = now();
-        let (charge, verified) = terms.check(credential, now).map_err(|fault| self.ask(terms, fault))?;
+        let begun = now();
+        let (charge, verified) = terms.check(credential, begun).map_err(|fault| self.ask(terms, fault))?;
         let sale = |payer: Address, payment: Option<Outgoing>, state: State| {
+            // The node may have taken long to answer, and nobody else is to think that this has been left.
+            let now = now();
             // What was pushed is paid: it is not exchanged for an earlier answer.
             let pushed = payment.as_ref().is_some_and(|payment| payment.raw.is_empty());
             Sale {
@@ -112,7 +114,7 @@ impl Gate {
                 if let Some(held) = self.of_key(&idempotency(headers, *payer, terms)).await? {
                     return Ok(Claimed::Before(held));
                 }
-                let signed = self.whole(terms, &verified, *payer, signed, now)?;
+                let signed = self.whole(terms, &verified, *payer, signed, begun)?;
                 self.try_out(terms, *payer, transaction).await?;
                 let hash = signed.hash().ok_or_else(|| {
                     self.refuse(terms, ProblemType::VerificationFailed, "the transaction lacks a signature")

@@ -211,3 +211,20 @@ async fn a_shop_that_closes_finishes_what_is_paid() {
     finished.await;
     assert_eq!(shop.buyer.post("/stew", "two", &credential).await.body, "stew 0");
 }
+
+#[tokio::test]
+async fn a_sale_is_somebodys_from_when_it_is_claimed_however_long_the_node_took_before() {
+    let (till, folder) = (Till::default(), TempDir::new().unwrap());
+    let shop = Shop::lasting(&till, &folder, |gate| gate).await;
+    let (_, credential) = shop.buyer.payment("/apple", "two").await;
+    let trials = till.hold_trials();
+    let buyer = shop.buyer.clone();
+    let call = tokio::spawn(async move { buyer.post("/apple", "two", &credential).await });
+    until("it is tried out", || till.open().tried == 1).await;
+    let tried = now();
+    until("a second has passed", || now() > tried).await;
+    trials.send(Ok(())).unwrap();
+    assert_eq!(call.await.unwrap().status, 200);
+    let claimed = book::read(&folder, "SELECT CAST(claimed_at AS TEXT) FROM sales").await;
+    assert!(claimed[0].parse::<u64>().unwrap() > tried);
+}
