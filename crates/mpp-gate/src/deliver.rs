@@ -165,7 +165,7 @@ impl Gate {
                         let body = Body::whole(kept.body.unwrap_or_default());
                         drop(reply.send(Ok(Response::from_parts(parts, body))));
                     }
-                    mut open => open.send(Bytes::new()).await,
+                    mut open => open.send(Ok(Bytes::new())).await,
                 }
             }
             Err(failure) => {
@@ -175,7 +175,7 @@ impl Gate {
                 let written = self.persist(failed.clone()).await;
                 match end {
                     End::Whole(reply, _) => drop(reply.send(Ok(answer.map(Body::whole)))),
-                    End::Open(outlet) => drop(outlet.send(Err(failure.why.into())).await),
+                    mut open => open.send(Err(failure.why.into())).await,
                 }
                 // What is not written down may be somebody else's by now, who makes the answer.
                 if written {
@@ -326,7 +326,7 @@ where
             if let End::Whole(..) = end {
                 end = end.open();
                 if !begun.is_empty() {
-                    end.send(begun).await;
+                    end.send(Ok(begun)).await;
                 }
             }
         }
@@ -334,7 +334,7 @@ where
             copy.extend_from_slice(&data);
         }
         if !data.is_empty() {
-            end.send(data).await;
+            end.send(Ok(data)).await;
         }
     }
     kept.body = copy.map(BytesMut::freeze);
@@ -350,11 +350,11 @@ impl End {
         End::Open(outlet)
     }
 
-    /// A part of the body, if it is sent in parts; an empty one says that it is whole. Who does not listen any more finds the whole of it later, and who takes
-    /// too long is cut off.
-    async fn send(&mut self, data: Bytes) {
+    /// A part of the body, if it is sent in parts; an empty one says that it is whole, and an error that it broke off.
+    /// Who does not listen any more finds the whole of it later, and who takes too long is cut off.
+    async fn send(&mut self, part: Result<Bytes, BoxError>) {
         if let End::Open(outlet) = self
-            && tokio::time::timeout(SLOWEST, outlet.send(Ok(data))).await.is_err()
+            && tokio::time::timeout(SLOWEST, outlet.send(part)).await.is_err()
         {
             *outlet = mpsc::channel(1).0;
         }
