@@ -53,8 +53,9 @@ pub struct Gate {
 impl Gate {
     /// A gate at which `payee` is paid what `price` says, by payments on `chain`.
     ///
-    /// Challenges are pulled, good for 5 minutes and for this gate only, which keeps its sales in memory; bodies may take
-    /// 1 MiB, answers that can be given again 64 MiB; nothing is refunded. Run [`Gate::maintain`] beside it.
+    /// Payments are pulled; challenges are good for 5 minutes, and for this gate only, which keeps its sales in memory;
+    /// bodies may take 1 MiB, answers that can be given again 64 MiB; nothing is refunded. Run [`Gate::maintain`] beside
+    /// it.
     ///
     /// # Errors
     /// When the operating system has no random numbers for a secret.
@@ -87,7 +88,8 @@ impl Gate {
     /// again.
     #[must_use]
     pub fn durable(mut self, secret: Secret, store: impl Store + 'static) -> Self {
-        self.secrets = [secret].into();
+        let previous = self.secrets.iter().skip(1).cloned();
+        self.secrets = std::iter::once(secret).chain(previous).collect();
         self.store = Arc::new(store);
         self
     }

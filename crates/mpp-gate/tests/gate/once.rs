@@ -158,6 +158,12 @@ async fn an_answer_survives_a_restart_and_a_change_of_secrets() {
     assert_eq!(rotated.buyer.post("/apple", "two", &unspent).await.status, 200);
     assert_eq!((till.sent().len(), rotated.sold()), (2, 1));
 
+    // In whichever order it is told.
+    let store_now = store().await;
+    let rotated =
+        Shop::at(till.clone(), |gate| gate.previous_secret(secret()).durable(new(), store_now)).await;
+    same(&first, &rotated.buyer.post("/apple", "two", &spent).await);
+
     let store_now = store().await;
     let forgetful = Shop::at(till.clone(), |gate| gate.durable(new(), store_now)).await;
     forgetful.buyer.post("/apple", "two", &spent).await.is_problem(402, "invalid-challenge");
