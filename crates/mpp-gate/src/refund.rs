@@ -51,6 +51,8 @@ impl Gate {
                     let servable = sale.next(State::Servable, Some(now.saturating_add(GRACE)));
                     self.store.advance(&servable).await?;
                 }
+                // Nobody can refund it, so that its payer had better come back for it, however late.
+                State::Servable if self.operator.is_none() => self.postpone(&sale, LONGEST_WAIT).await?,
                 State::Servable => {
                     let failed = sale.failed("nobody came back for the answer".to_owned(), now);
                     if self.store.advance(&failed).await? {

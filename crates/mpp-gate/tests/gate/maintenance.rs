@@ -85,6 +85,23 @@ async fn a_settled_sale_that_nobody_is_at_becomes_servable_and_then_is_refunded(
 }
 
 #[tokio::test]
+async fn what_nobody_can_refund_stays_servable() {
+    let (till, folder) = (Till::default(), TempDir::new().unwrap());
+    let shop = Shop::lasting(&till, &folder, |gate| gate).await;
+    let (_, credential) = shop.buyer.payment("/apple", "two").await;
+    till.set(Mood::TakesSilently);
+    shop.buyer.post("/apple", "two", &credential).await.is_problem(502, "about:blank");
+    book::age(&folder).await;
+    let shop = shop.maintained();
+    book::settles_down(&folder, &["servable"]).await;
+    book::age(&folder).await;
+    let looked_at = "SELECT state FROM sales WHERE due_at > 0";
+    let state = eventually("it is looked at", async || book::read(&folder, looked_at).await.pop()).await;
+    assert_eq!(state, "servable");
+    assert_eq!(shop.buyer.post("/apple", "two", &credential).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_sale_that_somebody_is_at_is_left_alone_for_as_long_as_it_takes() {
     let (till, folder) = (Till::default(), TempDir::new().unwrap());
     let shop = Shop::lasting(&till, &folder, |gate| gate).await.maintained();
