@@ -34,7 +34,12 @@ pub(crate) fn plain(status: StatusCode, detail: &str) -> Answer {
     json_answer(status, details(status, [("detail", detail)]))
 }
 
-/// Nothing was paid, and trying again may work.
+/// Something may have been paid, which cannot be looked up right now.
+pub(crate) fn come_back(why: &dyn std::fmt::Display) -> Answer {
+    unavailable(&format!("{why}; send the same request with this credential again"))
+}
+
+/// Trying again may work.
 pub(crate) fn unavailable(detail: &str) -> Answer {
     let mut answer = plain(StatusCode::SERVICE_UNAVAILABLE, detail);
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));

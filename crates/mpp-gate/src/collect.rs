@@ -134,7 +134,8 @@ impl Gate {
             Ok(Some(_)) => {
                 Err(self.refuse(terms, ProblemType::InvalidChallenge, "this payment was used before"))
             }
-            Err(error) => Err(self.unavailable(&error)),
+            // It may be written down all the same, and what was pushed is paid.
+            Err(error) => Err(self.silent(&error)),
         }
     }
 
@@ -201,7 +202,8 @@ impl Gate {
                 }
                 Ok(Found::Reverted) => return Err(refuse("the transaction failed on chain")),
                 Ok(_) => tokio::time::sleep(pause).await,
-                Err(error) => return Err(self.silent(&error)),
+                // Whoever pushed it chose what the node has to say, so that it says nothing about the node.
+                Err(error) => return Err(answer::come_back(&error)),
             }
         }
         Err(refuse("the chain has no such transaction; if it is on its way, send this credential again"))
@@ -227,7 +229,7 @@ impl Gate {
     /// The answer to a credential that may have been paid, when that can't be looked up.
     pub(crate) fn silent(&self, error: &dyn std::error::Error) -> Answer {
         self.health.fail(error);
-        answer::unavailable(&format!("{error}; send the same request with this credential again"))
+        answer::come_back(error)
     }
 
     /// A problem with a fresh challenge, unless one could not be paid. `Accept-Payment` changes nothing about it: there is
@@ -237,7 +239,11 @@ impl Gate {
             return answer::problem(&Problem::new(fault.kind, fault.detail, None));
         }
         if let Some(reason) = self.unready() {
-            return answer::unavailable(&format!("{reason}; nothing was paid"));
+            // Who sent a credential may have paid by himself.
+            return match fault.kind {
+                ProblemType::PaymentRequired => answer::unavailable(&format!("{reason}; nothing was paid")),
+                _ => answer::come_back(&reason),
+            };
         }
         match terms.challenge(now().saturating_add(self.validity.as_secs())) {
             Ok(challenge) => {

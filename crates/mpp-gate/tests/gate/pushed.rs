@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::shop::{PRICE, Shop};
 use crate::support::{Answer, Buyer, RECIPIENT, account, payee, payer, serve, tampered};
-use crate::till::Till;
+use crate::till::{Mood, Till};
 
 /// The credential of somebody who has sent the payment himself.
 fn pushed(credential: &str, hash: B256) -> String {
@@ -112,6 +112,15 @@ async fn who_has_pushed_is_never_told_that_nothing_was_paid() {
     let answer = shop.buyer.post("/apple", "two", &credential).await;
     answer.is_problem(503, "about:blank");
     assert!(!answer.body.contains("nothing was paid"), "{answer:?}");
+    // The node was asked for what the payer chose, so others go on buying.
+    assert_eq!(shop.gate.unready(), None);
+    // Nor for another reason, while there is no challenge to give.
+    let (_, pulled) = shop.buyer.payment("/apple", "two").await;
+    shop.till.open().trial = Mood::IsClosed;
+    shop.buyer.post("/apple", "two", &pulled).await.is_problem(503, "about:blank");
+    let answer = shop.buyer.post("/apple", "three", &credential).await;
+    answer.is_problem(503, "about:blank");
+    assert!(answer.body.contains("this credential again"), "{answer:?}");
     shop.till.open().closed = false;
     assert_eq!(shop.buyer.post("/apple", "two", &credential).await.status, 200);
 }
