@@ -5,12 +5,10 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use http::response::Parts;
+use bytes::Bytes;
+use http::header::{HeaderValue, RETRY_AFTER};
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tower::Service;
 
 use crate::answer::{self, Answer};
@@ -19,14 +17,11 @@ use crate::chain::{ChainError, Found, Outgoing};
 use crate::collect::Claimed;
 use crate::gate::Gate;
 use crate::now;
+use crate::produce::{End, Failure, Reply, produce};
 use crate::sale::{Kept, LEASE, Sale, State};
 use crate::store::StoreError;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-/// Where the answer goes, or why the payment was not made; nobody may be there any more.
-type Reply = oneshot::Sender<Result<Response<Body>, ChainError>>;
-/// Where an answer goes that is passed on as it comes.
-type Outlet = mpsc::Sender<Result<Bytes, BoxError>>;
 
 impl Gate {
     /// The answer to a sale: what there is of it, or what `service` makes of `request`.
@@ -259,130 +254,6 @@ fn again(sale: &Sale) -> Answer {
     }
 }
 
-/// Why there is no answer.
-struct Failure {
-    why: String,
-    status: StatusCode,
-    words: Option<String>,
-    retry_after: Option<HeaderValue>,
-}
-
-/// What is left to send.
-enum End {
-    Whole(Reply, Parts),
-    Open(Outlet),
-}
-
-/// Calls the service and takes its answer in. An event stream is passed on as it comes, and so is what is too long to be
-/// kept.
-async fn produce<S, R>(
-    mut service: S,
-    request: Request<Body>,
-    receipt: Option<HeaderValue>,
-    reply: Reply,
-    limit: usize,
-) -> (Result<Kept, Failure>, End)
-where
-    S: Service<Request<Body>, Response = Response<R>, Error = Infallible>,
-    R: http_body::Body<Data = Bytes> + Send + 'static,
-    R::Error: Into<BoxError>,
-{
-    let Ok(response) = service.call(request).await;
-    let response = response.map(Body::of);
-    let status = response.status();
-    if status.is_client_error() || status.is_server_error() {
-        let (parts, failure) = failure(response).await;
-        return (Err(failure), End::Whole(reply, parts));
-    }
-    let (mut parts, body) = response.into_parts();
-    if let Some(mut receipt) = receipt.filter(|_| status.is_success()) {
-        receipt.set_sensitive(true);
-        parts.headers.insert(PAYMENT_RECEIPT, receipt);
-    }
-    if !is_private(&parts.headers) {
-        parts.headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
-    }
-    let mut kept = Kept::head(&parts);
-    let streams = parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(EVENTS));
-    let mut end = End::Whole(reply, parts);
-    if streams {
-        end = end.open();
-    }
-    let mut copy = Some(BytesMut::new());
-    let mut body = pin!(body);
-    while let Some(frame) = body.frame().await {
-        let data = match frame.map(http_body::Frame::into_data) {
-            Ok(Ok(data)) => data,
-            // Trailers.
-            Ok(Err(_)) => continue,
-            Err(_) => {
-                let why = "the answer broke off".to_owned();
-                let status = StatusCode::BAD_GATEWAY;
-                return (Err(Failure { why, status, words: None, retry_after: None }), end);
-            }
-        };
-        if copy.as_ref().is_some_and(|copy| copy.len().saturating_add(data.len()) > limit) {
-            let begun = copy.take().unwrap_or_default().freeze();
-            if let End::Whole(..) = end {
-                end = end.open();
-                if !begun.is_empty() {
-                    end.send(Ok(begun)).await;
-                }
-            }
-        }
-        if let Some(copy) = &mut copy {
-            copy.extend_from_slice(&data);
-        }
-        if !data.is_empty() {
-            end.send(Ok(data)).await;
-        }
-    }
-    kept.body = copy.map(BytesMut::freeze);
-    (Ok(kept), end)
-}
-
-impl End {
-    /// Sends the head; the body follows.
-    fn open(self) -> Self {
-        let End::Whole(reply, parts) = self else { return self };
-        let (outlet, body) = mpsc::channel(OUTLET);
-        drop(reply.send(Ok(Response::from_parts(parts, Body::piped(body)))));
-        End::Open(outlet)
-    }
-
-    /// A part of the body, if it is sent in parts; an empty one says that it is whole, and an error that it broke off.
-    /// Who does not listen any more finds the whole of it later, and who takes too long is cut off.
-    async fn send(&mut self, part: Result<Bytes, BoxError>) {
-        if let End::Open(outlet) = self
-            && tokio::time::timeout(SLOWEST, outlet.send(part)).await.is_err()
-        {
-            *outlet = mpsc::channel(1).0;
-        }
-    }
-}
-
-async fn failure(response: Response<Body>) -> (Parts, Failure) {
-    let (parts, body) = response.into_parts();
-    let body = Limited::new(body, MAX_FAILURE).collect().await;
-    let words = body.ok().and_then(|body| String::from_utf8(body.to_bytes().into()).ok());
-    let failure = Failure {
-        why: format!("the service answered with status {}", parts.status.as_u16()),
-        status: parts.status,
-        words: words.filter(|words| !words.is_empty()),
-        retry_after: parts.headers.get(RETRY_AFTER).cloned(),
-    };
-    (parts, failure)
-}
-
-/// Whether the service itself keeps shared caches from storing its answer (RFC 9111 §5.2.2).
-fn is_private(headers: &HeaderMap) -> bool {
-    let fields = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-    let mut directives = fields.flat_map(|field| field.split(',')).map(str::trim);
-    directives.any(|name| name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("private"))
-}
-
-const PAYMENT_RECEIPT: HeaderName = HeaderName::from_static("payment-receipt");
-const EVENTS: &[u8] = b"text/event-stream";
 /// Longest wait for somebody else's work on a sale; who waited longer comes again.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -390,9 +261,3 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 const RENEWAL: Duration = Duration::from_secs(LEASE / 3);
 /// Ten minutes.
 const PERSIST_TRIES: usize = 1200;
-/// Parts of an answer that wait for a payer who reads slowly.
-const OUTLET: usize = 16;
-/// Longest wait for a payer to take a part of his answer.
-const SLOWEST: Duration = Duration::from_secs(30);
-/// Most bytes of a failed answer that are passed on.
-const MAX_FAILURE: usize = 64 * 1024;

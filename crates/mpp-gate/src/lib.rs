@@ -51,6 +51,8 @@ mod sale;
 
 mod deliver;
 
+mod produce;
+
 mod refund;
 
 mod status;
