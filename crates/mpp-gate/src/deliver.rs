@@ -99,7 +99,10 @@ impl Gate {
         };
         let made = match sale.version {
             1 => self.held(&mut sale, self.chain.send(&payment)).await,
-            _ => self.held(&mut sale, self.resend(&payment)).await,
+            _ => {
+                let chain_id = sale.chain_id;
+                self.held(&mut sale, self.resend(&payment, chain_id)).await
+            }
         };
         let Err(error) = made else { return Ok(Ok(settled(sale))) };
         if let ChainError::Unknown { .. } = error {
@@ -120,8 +123,11 @@ impl Gate {
     }
 
     /// Makes a payment that somebody may have sent before: only the chain knows that it was not made.
-    async fn resend(&self, payment: &Outgoing) -> Result<(), ChainError> {
+    async fn resend(&self, payment: &Outgoing, chain_id: u64) -> Result<(), ChainError> {
         let unknown = |error: ChainError| ChainError::Unknown { source: error.into() };
+        if chain_id != self.chain.chain_id() {
+            return Err(ChainError::Unknown { source: "it is on another chain than payments by now".into() });
+        }
         match self.chain.find(payment.hash, payment.valid_before).await.map_err(unknown)? {
             Found::Done(_) => Ok(()),
             Found::NotYet => self.chain.send(payment).await.map_err(unknown),

@@ -1,5 +1,4 @@
-//! The service's answer taken in: a request that is paid for in; the whole of what was answered, to be kept, out. An event
-//! stream is passed on as it comes, and so is what is too long to be kept.
+//! What a service makes of a paid request: its answer, whole or as it comes, and a copy to keep; or why there is none.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -23,7 +22,23 @@ pub(crate) type Reply = oneshot::Sender<Result<Response<Body>, ChainError>>;
 /// Where an answer goes that is passed on as it comes.
 type Outlet = mpsc::Sender<Result<Bytes, BoxError>>;
 
-/// Calls the service and takes in its answer, of which `limit` bytes are kept at most.
+/// Why there is no answer.
+pub(crate) struct Failure {
+    pub(crate) why: String,
+    pub(crate) status: StatusCode,
+    pub(crate) words: Option<String>,
+    pub(crate) retry_after: Option<HeaderValue>,
+}
+
+/// What is left to send.
+pub(crate) enum End {
+    Whole(Reply, Parts),
+    /// And how long the payer is still waited for.
+    Open(Outlet, Duration),
+}
+
+/// Calls the service and takes its answer in. An event stream is passed on as it comes, and so is what is too long to be
+/// kept.
 pub(crate) async fn produce<S, R>(
     mut service: S,
     request: Request<Body>,
@@ -79,8 +94,9 @@ where
                 }
             }
         }
-        if let Some(copy) = &mut copy {
-            copy.extend_from_slice(&data);
+        match &mut copy {
+            Some(copy) => copy.extend_from_slice(&data),
+            None => end.be_patient(),
         }
         if !data.is_empty() {
             end.send(Ok(data)).await;
@@ -90,36 +106,31 @@ where
     (Ok(kept), end)
 }
 
-/// Why there is no answer.
-pub(crate) struct Failure {
-    pub(crate) why: String,
-    pub(crate) status: StatusCode,
-    pub(crate) words: Option<String>,
-    pub(crate) retry_after: Option<HeaderValue>,
-}
-
-/// What is left to send.
-pub(crate) enum End {
-    Whole(Reply, Parts),
-    Open(Outlet),
-}
-
 impl End {
     /// Sends the head; the body follows.
     fn open(self) -> Self {
         let End::Whole(reply, parts) = self else { return self };
         let (outlet, body) = mpsc::channel(OUTLET);
         drop(reply.send(Ok(Response::from_parts(parts, Body::piped(body)))));
-        End::Open(outlet)
+        End::Open(outlet, SLOWEST)
     }
 
     /// A part of the body, if it is sent in parts; an empty one says that it is whole, and an error that it broke off.
-    /// Who does not listen any more finds the whole of it later, and who takes too long is cut off.
+    /// Who does not listen any more finds the whole of it later, and who takes too long in all is cut off: he could hold
+    /// the service up until it breaks off, and have his money back for what he has read.
     pub(crate) async fn send(&mut self, part: Result<Bytes, BoxError>) {
-        if let End::Open(outlet) = self
-            && tokio::time::timeout(SLOWEST, outlet.send(part)).await.is_err()
-        {
+        let End::Open(outlet, patience) = self else { return };
+        let begun = tokio::time::Instant::now();
+        if tokio::time::timeout(*patience, outlet.send(part)).await.is_err() {
             *outlet = mpsc::channel(1).0;
+        }
+        *patience = patience.saturating_sub(begun.elapsed());
+    }
+
+    /// What cannot be had again is not cut off for being long.
+    fn be_patient(&mut self) {
+        if let End::Open(_, patience) = self {
+            *patience = SLOWEST;
         }
     }
 }
@@ -148,7 +159,28 @@ const PAYMENT_RECEIPT: HeaderName = HeaderName::from_static("payment-receipt");
 const EVENTS: &[u8] = b"text/event-stream";
 /// Parts of an answer that wait for a payer who reads slowly.
 const OUTLET: usize = 16;
-/// Longest wait for a payer to take a part of his answer.
+/// Longest wait for a payer to take his answer, or each part of one that is not kept.
 const SLOWEST: Duration = Duration::from_secs(30);
 /// Most bytes of a failed answer that are passed on.
 const MAX_FAILURE: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_slowly_holds_the_service_up_for_so_long_in_all() {
+        let (outlet, mut body) = mpsc::channel(1);
+        let mut end = End::Open(outlet, SLOWEST);
+        tokio::spawn(async move {
+            while body.recv().await.is_some() {
+                tokio::time::sleep(SLOWEST / 2).await;
+            }
+        });
+        let begun = tokio::time::Instant::now();
+        for _ in 0..10 {
+            end.send(Ok(Bytes::from_static(b"part"))).await;
+        }
+        assert_eq!(begun.elapsed(), SLOWEST);
+    }
+}

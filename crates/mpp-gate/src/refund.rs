@@ -46,6 +46,8 @@ impl Gate {
     async fn look_after(&self, now: u64) -> Result<(), StoreError> {
         for sale in self.store.due(now, AT_ONCE).await? {
             match sale.state {
+                // This chain knows nothing of what happened on another.
+                _ if sale.chain_id != self.chain.chain_id() => self.postpone(&sale, LATER).await?,
                 State::Claimed => self.look_up(sale).await?,
                 State::Settled => {
                     let servable = sale.next(State::Servable, Some(now.saturating_add(GRACE)));

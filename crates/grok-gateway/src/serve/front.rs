@@ -106,7 +106,7 @@ impl Front {
             }
             Cut::TooSlow => {
                 self.metrics.refused("body_time");
-                let message = "the body did not come in time; nothing was paid, send the request again";
+                let message = "the body did not come in time; send the same request again";
                 Refusal::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message)
             }
         }
@@ -134,13 +134,12 @@ fn carries_payment(headers: &HeaderMap) -> bool {
 
 fn too_often(wait: Duration) -> Refusal {
     let seconds = wait.as_secs().saturating_add(1);
-    let message =
-        format!("too many requests from this address; try again in {seconds} seconds; nothing was paid");
+    let message = format!("too many requests from this address; try again in {seconds} seconds");
     Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(Some(seconds))
 }
 
 fn busy() -> Refusal {
-    let message = "there is more to do than can be done; try again in a second; nothing was paid";
+    let message = "there is more to do than can be done; send the same request again in a second";
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).retry_after(Some(1))
 }
 

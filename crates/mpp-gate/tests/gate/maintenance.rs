@@ -85,6 +85,26 @@ async fn a_settled_sale_that_nobody_is_at_becomes_servable_and_then_is_refunded(
 }
 
 #[tokio::test]
+async fn a_payment_on_another_chain_is_not_looked_for_on_this_one() {
+    let (till, folder) = (Till::default(), TempDir::new().unwrap());
+    let shop = Shop::lasting(&till, &folder, |gate| gate).await;
+    let (_, credential) = shop.buyer.payment("/apple", "two").await;
+    till.set(Mood::DoesNotAnswer);
+    shop.buyer.post("/apple", "two", &credential).await.is_problem(502, "about:blank");
+    // Here it would count as never made, and be forgotten.
+    till.open().over = true;
+    let elsewhere = "UPDATE sales SET chain_id = chain_id + 1, due_at = 0";
+    assert_eq!(book::write(&folder, elsewhere).await, 1);
+    shop.buyer.post("/apple", "two", &credential).await.is_problem(502, "about:blank");
+    book::age(&folder).await;
+    let shop = shop.maintained();
+    let looked_at = "SELECT state FROM sales WHERE due_at > 0";
+    eventually("it is looked at", async || book::read(&folder, looked_at).await.pop()).await;
+    book::settles_down(&folder, &["claimed"]).await;
+    assert_eq!((till.sent().len(), till.open().asked.len(), shop.sold()), (1, 0, 0));
+}
+
+#[tokio::test]
 async fn what_nobody_can_refund_stays_servable() {
     let (till, folder) = (Till::default(), TempDir::new().unwrap());
     let shop = Shop::lasting(&till, &folder, |gate| gate).await;
