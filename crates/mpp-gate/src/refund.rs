@@ -54,7 +54,7 @@ impl Gate {
                     self.store.advance(&servable).await?;
                 }
                 // Nobody can refund it, so that its payer had better come back for it, however late.
-                State::Servable if self.operator.is_none() => self.postpone(&sale, LONGEST_WAIT).await?,
+                State::Servable if self.operator.is_none() => self.postpone(&sale, UNTIL_A_KEY).await?,
                 State::Servable => {
                     let failed = sale.failed("nobody came back for the answer".to_owned(), now);
                     if self.store.advance(&failed).await? {
@@ -63,7 +63,7 @@ impl Gate {
                 }
                 // Nobody can; what others are due for must not wait behind it.
                 State::RefundDue if self.operator.is_none() => {
-                    self.postpone(&sale, LONGEST_WAIT).await?;
+                    self.postpone(&sale, UNTIL_A_KEY).await?;
                 }
                 State::RefundDue => self.refund(sale).await,
                 State::Refunding => self.look_up_refund(sale).await?,
@@ -182,5 +182,7 @@ const GRACE: u64 = 3600;
 const KEEP_ANSWERS: u64 = 24 * 3600;
 /// Until the chain is asked again, in seconds.
 const LATER: u64 = 5;
+/// Until there is another look whether refunds can be made, in seconds.
+const UNTIL_A_KEY: u64 = 60;
 /// Longest wait before a refund is tried again, in seconds.
 const LONGEST_WAIT: u64 = 600;

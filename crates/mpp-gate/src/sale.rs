@@ -182,5 +182,6 @@ impl fmt::Debug for Sale {
     }
 }
 
-/// For how many seconds a sale is somebody's who does not renew it.
-pub(crate) const LEASE: u64 = 30;
+/// For how many seconds a sale is somebody's who does not renew it: as long as a payer who comes back after a crash waits.
+/// The clocks of a gate's instances have to agree better than that.
+pub(crate) const LEASE: u64 = 15;

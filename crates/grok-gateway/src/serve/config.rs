@@ -13,7 +13,7 @@ use serde::de::value::{Error as ValueError, StrDeserializer};
 use zeroize::Zeroizing;
 
 use super::secrets::{self, Environment};
-use super::settings::{ADDRESS, Kind, Settings, Sponsor};
+use super::settings::{self, Kind, Settings, Sponsor};
 
 /// Everything that is settled before anything is started.
 pub(crate) struct Config {
@@ -65,6 +65,9 @@ impl Config {
         let recipient = settings.recipient.ok_or_else(|| missing("recipient", "the address that is paid"))?;
         if recipient.is_zero() {
             return Err("recipient is the zero address, whose money is lost; set it to one of yours".into());
+        }
+        if recipient.starts_with(&TOKENS) {
+            return Err("recipient is a token, which takes no money; set it to an address of yours".into());
         }
         let chain_id = settings.chain_id.ok_or_else(|| missing("chain_id", "4217 for Tempo's mainnet"))?;
         if settings.payment.modes.is_empty() {
@@ -134,7 +137,7 @@ fn overrule(settings: &mut Settings, environment: &Environment) -> Result<(), St
         };
     }
     let text = |text: &str| Ok::<_, &str>(Some(text.to_owned()));
-    let address = |text: &str| text.parse().map_err(|_| ADDRESS);
+    let address = settings::address;
     overrule! {
         "LISTEN" => settings.listen, named;
         "REALM" => settings.realm, text;
@@ -196,6 +199,8 @@ fn api_key(
         .ok_or_else(|| "the upstream's key holds what no key does; look for spaces and line ends".into())
 }
 
+/// How the address of every TIP-20 token begins.
+const TOKENS: [u8; 12] = [0x20, 0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 const XAI_KEY: &str = "XAI_API_KEY";
 const UPSTREAM_KEY: &str = "GROK_GATEWAY_UPSTREAM_KEY";
 

@@ -271,7 +271,18 @@ impl Default for Metrics {
 }
 
 fn an_address<'de, D: Deserializer<'de>>(value: D) -> Result<Address, D::Error> {
-    String::deserialize(value)?.parse().map_err(|_| D::Error::custom(ADDRESS))
+    address(&String::deserialize(value)?).map_err(D::Error::custom)
+}
+
+/// An address as people copy it: one with letters of both cases has to have them where EIP-55 says.
+pub(crate) fn address(text: &str) -> Result<Address, &'static str> {
+    let address: Address = text.parse().map_err(|_| ADDRESS)?;
+    let digits = text.trim_start_matches("0x");
+    let one_case = digits == digits.to_ascii_lowercase() || digits == digits.to_ascii_uppercase();
+    let right = one_case || address.to_checksum(None).trim_start_matches("0x") == digits;
+    right
+        .then_some(address)
+        .ok_or("the address has a letter in the wrong case, as mistyped ones have; copy it again")
 }
 
 fn some_address<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Address>, D::Error> {
@@ -287,6 +298,6 @@ fn some32(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
 }
 
-pub(crate) const ADDRESS: &str = "an address is 0x and 40 hexadecimal digits";
+const ADDRESS: &str = "an address is 0x and 40 hexadecimal digits";
 /// Longest part of an error that is shown, in characters: it may quote the file.
 const MAX_SHOWN: usize = 400;

@@ -45,7 +45,10 @@ async fn each_thing_that_is_wrong_is_one_line_that_says_what_to_do() {
             place(&node).set("GROK_GATEWAY_CHAIN_ID", "4217"),
             "node      the node is on chain 31337, the settings are for 4217",
         ),
-        (place(&node).set("GROK_GATEWAY_CURRENCY", &mainnet.replace("0x20C", "0x10C")), "currency  0x10"),
+        (
+            place(&node).set("GROK_GATEWAY_CURRENCY", &mainnet.replace("0x20C", "0x10C").to_lowercase()),
+            "currency  0x10",
+        ),
         (
             place(&poor).set("GROK_GATEWAY_OPERATOR_KEY", PAYER_KEY),
             "operator  0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 has",

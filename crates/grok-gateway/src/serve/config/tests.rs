@@ -91,6 +91,12 @@ fn what_is_missing_or_means_nothing_is_refused_with_what_to_do() {
         (&minimal(""), &[], "XAI_API_KEY is missing"),
         (&minimal(""), &[("XAI_API_KEY", "a b")], "spaces"),
         (&minimal(""), &[xai, ("GROK_GATEWAY_RECIPIENT", &format!("0x{:040}", 0))], "zero address"),
+        (&minimal(""), &[xai, ("GROK_GATEWAY_RECIPIENT", &format!("0x20c0{:036}", 0))], "is a token"),
+        (
+            &minimal(""),
+            &[xai, ("GROK_GATEWAY_RECIPIENT", "0x23618E81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f")],
+            "wrong case",
+        ),
         (
             &minimal(""),
             &[xai, ("GROK_GATEWAY_CHAIN_ID", "main")],
