@@ -1,7 +1,9 @@
 //! Money: a credential in; a sale that is written down, or the answer that says why there is none and what became of the
 //! payment, out.
 
-use alloy_primitives::Address;
+use std::time::Duration;
+
+use alloy_primitives::{Address, B256};
 use http::header::HeaderName;
 use http::{HeaderMap, StatusCode};
 use mpp_core::error::CredentialError;
@@ -191,7 +193,7 @@ impl Gate {
         &self,
         terms: &Terms<'_>,
         credential: &Credential,
-        hash: alloy_primitives::B256,
+        hash: B256,
     ) -> Result<Address, Answer> {
         let refuse = |detail: &str| self.refuse(terms, ProblemType::VerificationFailed, detail);
         for pause in PUSH_PAUSES {
@@ -201,7 +203,7 @@ impl Gate {
                     return payer.map_err(|error| self.ask(terms, error.into()));
                 }
                 Ok(Found::Reverted) => return Err(refuse("the transaction failed on chain")),
-                Ok(_) => tokio::time::sleep(pause).await,
+                Ok(_) => tokio::time::sleep(Duration::from_millis(pause)).await,
                 // Whoever pushed it chose what the node has to say, so that it says nothing about the node.
                 Err(error) => return Err(answer::come_back(&error)),
             }
@@ -275,12 +277,5 @@ fn digest(credential: &Credential) -> String {
 }
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// How long a pushed payment that the node has not heard of is waited for: a few blocks.
-const PUSH_PAUSES: [std::time::Duration; 6] = [
-    std::time::Duration::from_millis(100),
-    std::time::Duration::from_millis(300),
-    std::time::Duration::from_millis(600),
-    std::time::Duration::from_millis(1000),
-    std::time::Duration::from_millis(1500),
-    std::time::Duration::from_millis(1500),
-];
+/// How long a pushed payment that the node has not heard of is waited for, in milliseconds: a few blocks.
+const PUSH_PAUSES: [u64; 6] = [100, 300, 600, 1000, 1500, 1500];

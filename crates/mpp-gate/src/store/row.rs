@@ -14,15 +14,11 @@ use super::{Sale, State};
 use crate::chain::Outgoing;
 use crate::sale::Kept;
 
-/// The columns of `sales`, in the order in which [`bind`] gives their values.
+/// The columns of `sales`, in the order in which [`bind`] gives their values: first what a sale begins with and keeps.
 pub(super) const COLUMNS: [&str; 26] = [
     "challenge_id",
-    "version",
-    "state",
-    "due_at",
     "request",
     "credential",
-    "idempotency",
     "reference",
     "payer",
     "chain_id",
@@ -32,6 +28,10 @@ pub(super) const COLUMNS: [&str; 26] = [
     "payment_raw",
     "payment_end",
     "claimed_at",
+    "version",
+    "state",
+    "due_at",
+    "idempotency",
     "settled_at",
     "answer_status",
     "answer_headers",
@@ -43,6 +43,8 @@ pub(super) const COLUMNS: [&str; 26] = [
     "refund_tries",
     "ended_at",
 ];
+/// How many of them are kept; the version is the next.
+pub(super) const FIXED: usize = 12;
 
 type AnyQuery<'q> = Query<'q, Any, AnyArguments>;
 
@@ -52,12 +54,8 @@ pub(super) fn bind<'q>(query: AnyQuery<'q>, sale: &Sale) -> AnyQuery<'q> {
     let headers = |answer: &Kept| serde_json::json!(answer.headers).to_string();
     let query = query
         .bind(sale.challenge_id.clone())
-        .bind(signed(sale.version))
-        .bind(sale.state.name())
-        .bind(sale.due_at.map(signed))
         .bind(sale.request.clone())
         .bind(sale.credential.clone())
-        .bind(sale.idempotency.clone())
         .bind(sale.reference.clone())
         .bind(sale.payer.to_string())
         .bind(sale.chain_id.cast_signed())
@@ -65,6 +63,10 @@ pub(super) fn bind<'q>(query: AnyQuery<'q>, sale: &Sale) -> AnyQuery<'q> {
         .bind(sale.amount.base_units().to_string());
     let query = bind_outgoing(query, payment.as_ref())
         .bind(signed(sale.claimed_at))
+        .bind(signed(sale.version))
+        .bind(sale.state.name())
+        .bind(sale.due_at.map(signed))
+        .bind(sale.idempotency.clone())
         .bind(sale.settled_at.map(signed))
         .bind(answer.as_ref().map(|answer| i64::from(answer.status)))
         .bind(answer.as_ref().map(headers))

@@ -4,7 +4,7 @@
 use mpp_database::{Access, Database, DatabaseError, Schema};
 use sqlx::AssertSqlSafe;
 
-use super::row::{self, COLUMNS, signed};
+use super::row::{self, COLUMNS, FIXED, signed};
 use super::{Sale, Store, StoreError, StoreFuture};
 
 /// Sales that outlast the process.
@@ -137,26 +137,13 @@ fn insert() -> AssertSqlSafe<String> {
     AssertSqlSafe(format!("INSERT INTO sales ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING"))
 }
 
+/// Names nothing that stays: SQLite writes every index anew that has a column which an update names.
 fn update() -> AssertSqlSafe<String> {
-    let moved = COLUMNS.iter().zip(1..).filter(|(column, _)| !FIXED.contains(column));
-    let moved = moved.map(|(column, value)| format!("{column} = ${value}")).collect::<Vec<_>>().join(", ");
-    AssertSqlSafe(format!("UPDATE sales SET {moved} WHERE challenge_id = $1 AND version = $2 - 1"))
+    let moved = COLUMNS.iter().zip(1..).skip(FIXED).map(|(column, value)| format!("{column} = ${value}"));
+    let (moved, version) = (moved.collect::<Vec<_>>().join(", "), FIXED + 1);
+    AssertSqlSafe(format!("UPDATE sales SET {moved} WHERE challenge_id = $1 AND version = ${version} - 1"))
 }
 
-/// What a sale begins with and keeps. SQLite writes every index anew that has a column which an update names.
-const FIXED: [&str; 11] = [
-    "challenge_id",
-    "request",
-    "credential",
-    "reference",
-    "payer",
-    "chain_id",
-    "currency",
-    "amount",
-    "payment_hash",
-    "payment_raw",
-    "payment_end",
-];
 const SCHEMA: Schema = Schema {
     name: "sales",
     sql: include_str!("../../migrations/1_sales.sql"),

@@ -170,16 +170,27 @@ async fn an_answer_survives_a_restart_and_a_change_of_secrets() {
     forgetful.did_nothing_more(2);
 }
 
+/// Pays for a request, and hangs up without its answer once something is so.
+async fn hang_up(
+    shop: &Shop,
+    target: &'static str,
+    credential: &str,
+    what: &str,
+    is_so: impl FnMut() -> bool,
+) {
+    let (buyer, credential) = (shop.buyer.clone(), credential.to_owned());
+    let call = tokio::spawn(async move { buyer.post(target, "two", &credential).await });
+    until(what, is_so).await;
+    call.abort();
+    shop.somebody_left().await;
+}
+
 #[tokio::test]
 async fn who_hangs_up_while_his_payment_is_settled_finds_the_answer_when_he_comes_back() {
     let shop = Shop::open().await;
     let (_, credential) = shop.buyer.payment("/apple", "two").await;
     shop.till.shut();
-    let (buyer, held) = (shop.buyer.clone(), credential.clone());
-    let call = tokio::spawn(async move { buyer.post("/apple", "two", &held).await });
-    until("it was sent", || shop.till.sent().len() == 1).await;
-    call.abort();
-    shop.somebody_left().await;
+    hang_up(&shop, "/apple", &credential, "it was sent", || shop.till.sent().len() == 1).await;
     shop.till.unlock();
     let answer = shop.buyer.post("/apple", "two", &credential).await;
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "two|"));
@@ -190,11 +201,7 @@ async fn who_hangs_up_while_his_payment_is_settled_finds_the_answer_when_he_come
 async fn who_hangs_up_while_he_is_served_finds_the_answer_when_he_comes_back() {
     let shop = Shop::open().await;
     let (_, credential) = shop.buyer.payment("/stew", "two").await;
-    let (buyer, held) = (shop.buyer.clone(), credential.clone());
-    let call = tokio::spawn(async move { buyer.post("/stew", "two", &held).await });
-    until("it is cooked", || shop.sold() == 1).await;
-    call.abort();
-    shop.somebody_left().await;
+    hang_up(&shop, "/stew", &credential, "it is cooked", || shop.sold() == 1).await;
     shop.kitchen.add_permits(1);
     let answer = shop.buyer.post("/stew", "two", &credential).await;
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "stew 0"));
@@ -205,11 +212,7 @@ async fn who_hangs_up_while_he_is_served_finds_the_answer_when_he_comes_back() {
 async fn a_shop_that_closes_finishes_what_is_paid() {
     let shop = Shop::open().await;
     let (_, credential) = shop.buyer.payment("/stew", "two").await;
-    let (buyer, held) = (shop.buyer.clone(), credential.clone());
-    let call = tokio::spawn(async move { buyer.post("/stew", "two", &held).await });
-    until("it is cooked", || shop.sold() == 1).await;
-    call.abort();
-    shop.somebody_left().await;
+    hang_up(&shop, "/stew", &credential, "it is cooked", || shop.sold() == 1).await;
     let mut finished = Box::pin(shop.gate.finished());
     let waits = std::future::poll_fn(|context| std::task::Poll::Ready(finished.as_mut().poll(context)));
     assert!(waits.await.is_pending());
