@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::error::ErrorKind::{ArgumentConflict, MissingSubcommand};
 use clap::parser::ValueSource;
 use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use grok_mpp::{CodeExecution, Grok};
+use grok_mpp::Grok;
 use mpp_core::Amount;
 use mpp_core::tempo::MAINNET;
 
@@ -158,10 +158,10 @@ pub(crate) struct Question {
     #[arg(long, value_name = "TEXT")]
     pub(crate) system: Option<String>,
     /// Which Grok answers; must be of the grok-4 family
-    #[arg(long, default_value = CodeExecution::DEFAULT_MODEL)]
+    #[arg(long, default_value = Grok::DEFAULT_MODEL)]
     pub(crate) model: String,
     /// Most tokens of the answer, hidden reasoning included; the price follows it
-    #[arg(long, value_name = "N", default_value_t = CodeExecution::DEFAULT_MAX_TOKENS)]
+    #[arg(long, value_name = "N", default_value_t = Grok::DEFAULT_MAX_TOKENS)]
     pub(crate) max_tokens: u32,
 }
 

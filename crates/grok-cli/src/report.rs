@@ -3,7 +3,8 @@
 
 use std::io::{self, Write};
 
-use grok_mpp::{Answer, Execution};
+use grok_mpp::Answer;
+use grok_mpp::answer::Execution;
 use mpp_core::printable;
 use mpp_http::ledger::Standing;
 use mpp_http::{Money, Payment, Quoted};

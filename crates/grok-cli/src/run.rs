@@ -2,7 +2,8 @@
 
 use std::io::{self, Read as _};
 
-use grok_mpp::CodeExecution;
+use grok_mpp::Call;
+use grok_mpp::call::CodeExecution;
 use mpp_http::Payment;
 use mpp_http::ledger::Standing;
 
@@ -64,7 +65,7 @@ pub(crate) async fn quote(args: &args::Call) -> Result<(), Failure> {
     output::printed(printed, None)
 }
 
-fn question<'a>(service: &'a Service, prompt: String, args: &args::Question) -> CodeExecution<'a> {
+fn question<'a>(service: &'a Service, prompt: String, args: &args::Question) -> Call<'a, CodeExecution> {
     let question = service.grok.code_execution(prompt).model(&args.model).max_tokens(args.max_tokens);
     match &args.system {
         Some(system) => question.system(system),

@@ -7,7 +7,7 @@ use http::StatusCode;
 use mpp_http::{Failure, Money, Payment};
 
 use crate::answer::{AnswerError, ServiceError};
-use crate::code_execution::RequestError;
+use crate::client::Grok;
 
 /// A call without an answer that could be read. Ask [`money`](Error::money) first.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +81,80 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// Why a request is not worth sending.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// There is nothing asked, or it is blank.
+    #[error("the prompt is empty; say what is wanted")]
+    EmptyPrompt,
+    /// The model id is empty.
+    #[error("the model id is empty; leave it out to use the default")]
+    NoModel,
+    /// The model is not of the family that the routes with tools take.
+    #[error(
+        "model {model:?} has no tools: the service takes the grok-4 family only, such as {}",
+        Grok::DEFAULT_MODEL
+    )]
+    ForeignModel {
+        /// The id asked for.
+        model: String,
+    },
+    /// A number is out of range, or none.
+    #[error("{field} is outside {low} to {high}")]
+    OutOfRange {
+        /// The field of the request.
+        field: &'static str,
+        /// The least allowed.
+        low: i64,
+        /// The most allowed.
+        high: i64,
+    },
+    /// `max_tokens` is zero.
+    #[error("max_tokens is 0, which buys an empty answer; allow at least 1")]
+    NoTokens,
+    /// A tool is no tool.
+    #[error("tool {} is no object with a type, such as {{\"type\":\"function\",…}}", .index + 1)]
+    Tool {
+        /// Its place, from 0.
+        index: usize,
+    },
+    /// Too many domains, or both kinds.
+    #[error("a search takes at most 5 domains, which are either all allowed or all excluded")]
+    Domains,
+    /// The aspect ratio is none that the service knows.
+    #[error("the aspect ratio must be 1:1, 16:9, 9:16, 4:3, 3:2 or auto")]
+    AspectRatio,
+    /// The picture is at no place that a service could get it from.
+    #[error("the picture must be at an http(s) URL, or in a data:image/ URL")]
+    Picture,
+    /// The codec is none that the service knows.
+    #[error("the codec must be mp3, wav, pcm, mulaw or alaw")]
+    Codec,
+    /// The text is longer than is spoken at once.
+    #[error("the text has {characters} characters, over the limit of {limit}; speak it in parts")]
+    TextTooLong {
+        /// Its characters.
+        characters: usize,
+        /// Most characters spoken at once.
+        limit: usize,
+    },
+    /// An extra field would overwrite one that has a setting.
+    #[error("the extra field {field:?} has a setting of its own; use that instead")]
+    DeclaredExtra {
+        /// The field.
+        field: &'static str,
+    },
+    /// The encoded request is too large.
+    #[error("the request is {bytes} bytes, over the limit of {limit}; shorten it")]
+    TooLarge {
+        /// Size of the encoded request.
+        bytes: usize,
+        /// Largest size sent.
+        limit: usize,
+    },
 }
 
 /// A failed answer's body may say why, in one of the service's shapes.

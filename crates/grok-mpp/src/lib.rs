@@ -28,12 +28,18 @@
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
-mod answer;
+pub mod answer;
+pub mod call;
 mod client;
-mod code_execution;
+mod conversation;
 mod error;
+pub mod schema;
+mod sse;
+mod stream;
 
-pub use answer::{Answer, AnswerError, Execution, ServiceError, Usage};
+pub use answer::Answer;
+pub use call::Call;
 pub use client::Grok;
-pub use code_execution::{CodeExecution, Message, RequestError};
-pub use error::Error;
+pub use conversation::{Conversation, Message};
+pub use error::{Error, RequestError};
+pub use stream::{AnswerStream, Event};

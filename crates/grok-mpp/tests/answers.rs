@@ -4,7 +4,8 @@
 
 use std::{fs, path::Path};
 
-use grok_mpp::{Answer, AnswerError, ServiceError};
+use grok_mpp::Answer;
+use grok_mpp::answer::{AnswerError, ServiceError};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

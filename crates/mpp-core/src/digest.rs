@@ -11,7 +11,26 @@ use sha2::{Digest as _, Sha256};
 /// ```
 #[must_use]
 pub fn body_digest(body: &[u8]) -> String {
-    format!("sha-256=:{}:", STANDARD.encode(Sha256::digest(body)))
+    let mut digest = BodyDigest::default();
+    digest.update(body);
+    digest.finish()
+}
+
+/// [`body_digest`] of a body that comes in pieces.
+#[derive(Clone, Debug, Default)]
+pub struct BodyDigest(Sha256);
+
+impl BodyDigest {
+    /// Takes the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// `sha-256=:<base64>:` of all pieces.
+    #[must_use]
+    pub fn finish(self) -> String {
+        format!("sha-256=:{}:", STANDARD.encode(self.0.finalize()))
+    }
 }
 
 /// Whether a challenge's digest, in either spelling, is that of `body`.

@@ -77,7 +77,7 @@ pub mod error;
 /// What only the side that is paid needs.
 pub mod payee {
     pub use crate::accept::accept_quality;
-    pub use crate::digest::body_digest;
+    pub use crate::digest::{BodyDigest, body_digest};
     pub use crate::issue::Offer;
     pub use crate::problem::ProblemType;
     pub use crate::tempo::logs::TransferLog;

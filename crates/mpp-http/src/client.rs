@@ -225,6 +225,15 @@ impl Client {
         }
     }
 
+    /// Sends `request` and hands back whatever answers it, a `402` too. Pays nothing.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn send_unpaid(&self, request: http::Request<Bytes>) -> Result<Response, Error> {
+        let (answer, deadline) = self.unpaid(prepare(request)?).await?;
+        Ok(self.deliver(answer, deadline, None))
+    }
+
     async fn unpaid(&self, request: http::Request<Bytes>) -> Result<(http::Response<Body>, Deadline), Error> {
         let deadline = Deadline::after(self.unpaid_timeout);
         match deadline.limit(self.transport.send(request)).await {
@@ -356,12 +365,16 @@ impl Client {
             .map_err(|error| if error.may_have_been_sent() { error } else { first })
     }
 
-    fn deliver(&self, answer: http::Response<Body>, deadline: Deadline, entry: Option<Entry>) -> Response {
-        let (http::response::Parts { status, mut headers, .. }, body) = answer.into_parts();
-        if let Some(receipt) = headers.get_mut(PAYMENT_RECEIPT) {
+    fn deliver(
+        &self,
+        mut answer: http::Response<Body>,
+        deadline: Deadline,
+        entry: Option<Entry>,
+    ) -> Response {
+        if let Some(receipt) = answer.headers_mut().get_mut(PAYMENT_RECEIPT) {
             receipt.set_sensitive(true);
         }
-        Response { status, headers, body: Some(body), entry, deadline, limit: self.body_limit }
+        Response::new(answer, entry, deadline, self.body_limit)
     }
 }
 

@@ -117,6 +117,12 @@ pub enum Failure {
         /// Bytes allowed.
         limit: usize,
     },
+    /// The body ended as HTTP says it should, before the answer did.
+    #[error("the answer ended before {missing}")]
+    CutShort {
+        /// What should have come.
+        missing: &'static str,
+    },
 }
 
 /// ` (the server says: …)`, or nothing.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use mpp_core::payee::body_digest;
+use mpp_core::payee::BodyDigest;
 use tokio::time::Instant;
 
 use crate::error::{Error, Failure};
@@ -17,15 +17,30 @@ use crate::transport::{Body, TransportError};
 
 /// The answer to a call: to the unpaid request when no payment was asked for, else to the paid one.
 pub struct Response {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Option<Body>,
-    pub(crate) entry: Option<Entry>,
-    pub(crate) deadline: Deadline,
-    pub(crate) limit: usize,
+    status: StatusCode,
+    headers: HeaderMap,
+    /// Nothing once it is read, or broke.
+    body: Option<Body>,
+    entry: Option<Entry>,
+    deadline: Deadline,
+    limit: usize,
+    /// Bytes handed out by [`chunk`](Response::chunk), and their digest.
+    read: usize,
+    digest: BodyDigest,
 }
 
 impl Response {
+    pub(crate) fn new(
+        answer: http::Response<Body>,
+        entry: Option<Entry>,
+        deadline: Deadline,
+        limit: usize,
+    ) -> Self {
+        let (http::response::Parts { status, headers, .. }, body) = answer.into_parts();
+        let (read, digest) = (0, BodyDigest::default());
+        Response { status, headers, body: Some(body), entry, deadline, limit, read, digest }
+    }
+
     /// The status; of a paid request always a success.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -49,24 +64,83 @@ impl Response {
     /// # Errors
     /// When it does not arrive whole, or was had before. If it was paid for, the error holds the payment.
     pub async fn bytes(&mut self) -> Result<Bytes, Error> {
-        let Some(body) = self.body.take() else {
+        let Some(body) = self.body.take().filter(|_| self.read == 0) else {
             let failure = Failure::Transport(TransportError::maybe_sent("the body was read before"));
-            return Err(match &self.entry {
-                None => Error::Unpaid(failure),
-                Some(entry) => entry.lost(failure),
-            });
+            return Err(self.lost(failure));
         };
-        let read = self.deadline.read(body, self.limit).await;
-        let Some(entry) = &mut self.entry else { return read.map_err(Error::Unpaid) };
-        match read {
+        match self.deadline.read(body, self.limit).await {
             Ok(whole) => {
-                entry.note(Step::Delivered { body_digest: body_digest(&whole) }).await;
+                self.digest.update(&whole);
+                self.delivered().await;
                 Ok(whole)
             }
-            Err(failure) => {
-                entry.note(Step::Failed { answer: None, receipt: None, failure: failure.to_string() }).await;
-                Err(entry.lost(failure))
+            Err(failure) => Err(self.failed(failure).await),
+        }
+    }
+
+    /// The next piece of the body, as it comes and within the call's limits; `None` at the end that HTTP tells.
+    ///
+    /// Whether that was the end of the answer, too, only its reader knows, who says so by
+    /// [`delivered`](Response::delivered) or [`cut_short`](Response::cut_short). Unless told, the ledger knows no more
+    /// than that it was paid for.
+    ///
+    /// # Errors
+    /// When the body breaks off, takes too long or is too long. If it was paid for, the error holds the payment.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        while let Some(mut body) = self.body.take() {
+            let frame = match self.deadline.limit(body.frame()).await {
+                Ok(None) => break,
+                Ok(Some(frame)) => {
+                    frame.map_err(|error| Failure::Transport(TransportError::maybe_sent(error)))
+                }
+                Err(timeout) => Err(timeout),
+            };
+            let frame = match frame {
+                Ok(frame) => frame,
+                Err(failure) => return Err(self.failed(failure).await),
+            };
+            self.body = Some(body);
+            let Ok(piece) = frame.into_data() else { continue };
+            self.read = self.read.saturating_add(piece.len());
+            if self.read > self.limit {
+                self.body = None;
+                return Err(self.failed(Failure::TooLarge { limit: self.limit }).await);
             }
+            self.digest.update(&piece);
+            return Ok(Some(piece));
+        }
+        Ok(None)
+    }
+
+    /// Tells the ledger that what was read by [`chunk`](Response::chunk) is the whole answer.
+    pub async fn delivered(&mut self) {
+        let body_digest = self.digest.clone().finish();
+        if let Some(entry) = &mut self.entry {
+            entry.note(Step::Delivered { body_digest }).await;
+        }
+        // Its end is polite to hear, and nothing depends on it.
+        if let Some(body) = self.body.take() {
+            let _ = Deadline::after(END_PATIENCE).read(body, self.limit).await;
+        }
+    }
+
+    /// Tells the ledger that what was read by [`chunk`](Response::chunk) is not the whole answer, though the body ended;
+    /// `missing` says what should have come. Back comes the error of the call.
+    pub async fn cut_short(&mut self, missing: &'static str) -> Error {
+        self.failed(Failure::CutShort { missing }).await
+    }
+
+    async fn failed(&mut self, failure: Failure) -> Error {
+        if let Some(entry) = &mut self.entry {
+            entry.note(Step::Failed { answer: None, receipt: None, failure: failure.to_string() }).await;
+        }
+        self.lost(failure)
+    }
+
+    fn lost(&self, failure: Failure) -> Error {
+        match &self.entry {
+            None => Error::Unpaid(failure),
+            Some(entry) => entry.lost(failure),
         }
     }
 }
@@ -128,5 +202,7 @@ pub(crate) async fn read_failure(mut body: Body) -> Bytes {
 const FAILURE_LIMIT: usize = 64 * 1024;
 /// Longest wait for it.
 const FAILURE_PATIENCE: Duration = Duration::from_secs(5);
+/// Longest wait for the end of a body whose answer is whole.
+const END_PATIENCE: Duration = Duration::from_secs(1);
 /// In place of a time limit beyond what the clock can say.
 const A_MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
