@@ -37,10 +37,29 @@ fn seen(answer: &Answer) -> Value {
             "cost_ticks": usage.cost_ticks,
         })
     });
-    json!({
+    let mut seen = json!({
         "text": answer.text(), "model": answer.model(), "finish": answer.finish(),
         "citations": answer.citations(), "executions": executions.collect::<Vec<_>>(), "usage": usage,
-    })
+    });
+    let called = answer.function_calls().iter().map(|call| json!([call.id, call.name, call.arguments]));
+    let used = answer.server_calls().iter().map(|call| json!([call.kind, call.status]));
+    let images = answer.images().iter().map(|image| {
+        let bytes = image.bytes().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        json!([image.url(), bytes, image.revised_prompt, image.respects_moderation])
+    });
+    let audio = answer.audio().map(|audio| json!([String::from_utf8_lossy(&audio.bytes), audio.content_type]));
+    // Most answers have none of these.
+    for (name, found) in [
+        ("function_calls", called.collect::<Vec<_>>()),
+        ("server_calls", used.collect()),
+        ("images", images.collect()),
+        ("audio", audio.into_iter().collect()),
+    ] {
+        if !found.is_empty() {
+            seen.as_object_mut().unwrap().insert(name.to_owned(), found.into());
+        }
+    }
+    seen
 }
 
 #[test]

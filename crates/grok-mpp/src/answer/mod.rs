@@ -70,16 +70,25 @@ impl Answer {
 
         let messages: Vec<&Value> = items.iter().filter(|item| is_message(item)).chain([message]).collect();
         let texts = messages.iter().filter_map(|message| message.get("content")).map(text_of);
-        let calls = || items.iter().chain(list(message, "tool_calls"));
+        // Whoever goes on after its calls has made them.
+        let waits = matches!(text(choice, "finish_reason"), None | Some("tool_calls"));
+        let (wanted, made) = list(message, "tool_calls")
+            .iter()
+            .partition::<Vec<_>, _>(|call| waits && !tools::is_execution(call));
+        let made = items.iter().filter(|item| ServerCall::is_item(item)).chain(made.iter().copied());
         Answer {
             model: owned(upstream, "model"),
             text: join_lines(texts.filter(|text| !text.is_empty())),
             finish: owned(upstream.get("incomplete_details").unwrap_or(&Value::Null), "reason")
                 .or_else(|| owned(choice, "finish_reason"))
                 .or_else(|| owned(upstream, "status")),
-            executions: calls().filter_map(Execution::read).collect(),
-            server_calls: calls().filter_map(ServerCall::read).collect(),
-            function_calls: calls().filter_map(FunctionCall::read).collect(),
+            executions: items.iter().chain(list(message, "tool_calls")).filter_map(Execution::read).collect(),
+            server_calls: made.filter_map(ServerCall::read).collect(),
+            function_calls: items
+                .iter()
+                .chain(wanted.iter().copied())
+                .filter_map(FunctionCall::read)
+                .collect(),
             citations: citations(upstream, &messages),
             images: media::images(&raw, upstream),
             audio: Audio::read(upstream),

@@ -84,13 +84,18 @@ pub struct ServerCall {
 
 impl ServerCall {
     pub(super) fn read(item: &Value) -> Option<Self> {
-        let kind = text(item, "type")?;
-        let made_here = kind.ends_with("_call") && kind != "function_call";
-        (made_here || is_execution(item)).then(|| ServerCall {
-            kind: kind.to_owned(),
-            status: owned(item, "status"),
-            raw: item.clone(),
-        })
+        let kind = match text(item, "type") {
+            // A chat completion calls all its tools functions.
+            None | Some("function") => text(function(item), "name")?,
+            Some(kind) => kind,
+        };
+        Some(ServerCall { kind: kind.to_owned(), status: owned(item, "status"), raw: item.clone() })
+    }
+
+    /// Whether an item of a response is such a call.
+    pub(super) fn is_item(item: &Value) -> bool {
+        let called = |kind: &str| kind.ends_with("_call") && kind != "function_call";
+        is_execution(item) || text(item, "type").is_some_and(called)
     }
 }
 
@@ -99,7 +104,7 @@ fn function(item: &Value) -> &Value {
     item.get("function").filter(|function| function.is_object()).unwrap_or(item)
 }
 
-fn is_execution(item: &Value) -> bool {
+pub(super) fn is_execution(item: &Value) -> bool {
     text(item, "type").is_some_and(|kind| EXECUTION_KINDS.contains(&kind))
         || text(function(item), "name").is_some_and(|name| EXECUTION_TOOLS.contains(&name))
 }

@@ -150,13 +150,15 @@ impl<C: Conversing> Call<'_, C> {
         self.talk(|dialogue| dialogue.system = Some(instructions.into()))
     }
 
-    /// Puts a data file, which has to be text, below what was asked last, under its name.
+    /// Puts a data file, which has to be text, below what was asked last, as a block of code with its name.
     pub fn file(self, name: &str, text: &str) -> Self {
-        // A fence of its own, longer than any in the file.
+        // A fence longer than any in the file, and the language by the name's ending.
         let longest = text.split(|character| character != '`').map(str::len).max().unwrap_or(0);
         let fence = "`".repeat(longest.saturating_add(1).max(3));
+        let language = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+        let language = if language.chars().all(char::is_alphanumeric) { language } else { "" };
         let line = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
-        let attached = format!("File {name}:\n{fence}\n{text}{line}{fence}");
+        let attached = format!("File {name}:\n{fence}{language}\n{text}{line}{fence}");
         self.talk(|dialogue| dialogue.conversation.attach(&attached))
     }
 

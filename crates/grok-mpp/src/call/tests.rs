@@ -106,7 +106,7 @@ fn a_conversation_is_sent_turn_by_turn() {
         {"role": "assistant", "content": "Yes."},
         {"role": "user", "content": [
             {"type": "image_url", "image_url": {"url": "https://a.example/sky.png"}},
-            {"type": "text", "text": "File data.csv:\n```\na,b\n1,2\n```"},
+            {"type": "text", "text": "File data.csv:\n```csv\na,b\n1,2\n```"},
         ]},
     ]);
     assert_eq!(sent(&call)["messages"], expected);
@@ -120,7 +120,7 @@ fn a_conversation_is_sent_turn_by_turn() {
 #[test]
 fn a_file_with_fences_in_it_gets_a_longer_one() {
     let call = ask("Sum it.").file("a.md", "```\n1\n```\n");
-    let expected = "Sum it.\n\nFile a.md:\n````\n```\n1\n```\n````";
+    let expected = "Sum it.\n\nFile a.md:\n````md\n```\n1\n```\n````";
     assert_eq!(sent(&call)["messages"][0]["content"], expected);
 }
 
