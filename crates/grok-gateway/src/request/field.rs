@@ -100,7 +100,7 @@ impl Kind {
             Kind::OneOf(names) => format!("one of {}", names.join(", ")),
             Kind::Messages => {
                 "an array of at least one object with a role and a content, which is a text or an \
-                               array of parts"
+                 array of parts; a content may be missing beside tool_calls"
                     .to_owned()
             }
             Kind::List => "an array".to_owned(),
@@ -132,10 +132,12 @@ impl Kind {
             Kind::OneOf(names) => json!({"type": "string", "enum": names}),
             Kind::Messages => json!({"type": "array", "minItems": 1, "items": {
                 "type": "object",
-                "required": ["role", "content"],
+                "required": ["role"],
+                "anyOf": [{"required": ["content"]}, {"required": [CALLS]}],
                 "properties": {
                     "role": {"type": "string"},
                     "content": {"type": ["string", "array", "null"], "items": {"type": "object"}},
+                    CALLS: {"type": ["array", "null"], "items": {"type": "object"}},
                 },
             }}),
             Kind::List => json!({"type": "array"}),
@@ -183,12 +185,16 @@ fn in_family(model: &str) -> bool {
 }
 
 fn is_message(message: &Value) -> bool {
-    let content = message.get("content");
-    let whole = content.is_some_and(|content| match content {
+    let objects = |list: &Vec<Value>| list.iter().all(Value::is_object);
+    let content = message.get("content").map(|content| match content {
         Value::String(_) | Value::Null => true,
-        Value::Array(parts) => parts.iter().all(Value::is_object),
+        Value::Array(parts) => objects(parts),
         _ => false,
     });
+    let calls = message.get(CALLS).map(|calls| calls.is_null() || calls.as_array().is_some_and(objects));
+    // Who asks for tools need not say anything, and many clients leave out what is null.
+    let held = [content, calls];
+    let whole = held.contains(&Some(true)) && !held.contains(&Some(false));
     whole && message.get("role").is_some_and(Value::is_string)
 }
 
@@ -219,6 +225,7 @@ fn is_language(tag: &str) -> bool {
 }
 
 const FAMILY: &str = "grok-4";
+const CALLS: &str = "tool_calls";
 const ALLOWED: &str = "allowed_domains";
 const EXCLUDED: &str = "excluded_domains";
 const CODECS: [&str; 5] = ["mp3", "wav", "pcm", "mulaw", "alaw"];

@@ -8,7 +8,7 @@ use jsonschema::Validator;
 use mpp_core::ChargeRequest;
 use serde_json::{Value, json};
 
-use crate::orders::{mistakes, orders};
+use crate::orders::{conversations, mistakes, orders};
 use crate::stand_in::StandIn;
 use crate::support::{Scene, xai};
 
@@ -141,6 +141,24 @@ async fn the_schemas_take_and_refuse_what_the_service_takes_and_refuses() {
         let longest = scene.post(route.path(), &json!("x".repeat(17 << 20))).await;
         assert_eq!(longest.status, 413);
         assert!(response(&document, route, "413", "application/problem+json").is_valid(&longest.json()));
+    }
+}
+
+#[tokio::test]
+async fn conversations_with_tools_of_the_payers_own_are_taken_and_described() {
+    let (scene, document) = scene().await;
+    let function = json!({"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}});
+    for (route, mut body, ..) in orders().into_iter().filter(|(_, body, ..)| body["messages"].is_array()) {
+        body["tools"] = json!([function]);
+        for (name, value) in [("tool_choice", json!("auto")), ("parallel_tool_calls", json!(true))] {
+            body[name] = value;
+        }
+        for messages in conversations() {
+            body["messages"] = messages;
+            assert!(request(&document, route).is_valid(&body), "{route:?} {body}");
+            let unpaid = scene.post(route.path(), &body).await;
+            assert_eq!(unpaid.status, 402, "{route:?} {unpaid:?}");
+        }
     }
 }
 

@@ -90,6 +90,21 @@ pub(crate) fn orders() -> Vec<(Route, Value, u128, &'static str, Value)> {
     ]
 }
 
+/// What clients send that offer tools of their own: messages without words, and answers of tools.
+pub(crate) fn conversations() -> Vec<Value> {
+    let call = json!({"id": "call_1", "type": "function", "function": {"name": "add", "arguments": "{}"}});
+    let after = |call: Value| {
+        json!([{"role": "user", "content": "6+7?"}, call,
+        {"role": "tool", "tool_call_id": "call_1", "content": "13"}])
+    };
+    vec![
+        after(json!({"role": "assistant", "content": null, "tool_calls": [call]})),
+        after(json!({"role": "assistant", "tool_calls": [call]})),
+        after(json!({"role": "assistant", "content": "", "refusal": null, "tool_calls": [call, call]})),
+        json!([{"role": "assistant", "content": "13", "tool_calls": null}, {"role": "user", "content": [], "name": "me"}]),
+    ]
+}
+
 /// Changes to those requests that nobody sells.
 pub(crate) fn mistakes() -> Vec<(Route, Value, &'static str)> {
     let mut mistakes = Vec::new();
@@ -118,6 +133,9 @@ pub(crate) fn mistakes() -> Vec<(Route, Value, &'static str)> {
         json!([{"content": "x"}]),
         json!([{"role": "user", "content": 4}]),
         json!([{"role": "user", "content": ["x"]}]),
+        json!([{"role": "assistant", "tool_calls": {}}]),
+        json!([{"role": "assistant", "content": null, "tool_calls": ["x"]}]),
+        json!([{"role": "assistant", "content": 4, "tool_calls": []}]),
     ];
     add(&tokens, &list("messages", bad), "invalid_messages");
     add(&tokens, &list("temperature", vec![json!(-0.1), json!(2.1), json!("hot")]), "invalid_temperature");
