@@ -307,9 +307,6 @@ async fn other_methods_and_routes_get_structured_errors() {
         assert_eq!(answer.headers["allow"], "POST");
     }
     payer.send(Method::POST, "/grok/video", "{}", None).await.is_refused(404, "not_found");
-    for route in ["chat", "web-search", "x-search", "image-generate", "image-edit", "tts"] {
-        payer.send(Method::POST, &format!("/grok/{route}"), "{}", None).await.is_refused(501, "no_model");
-    }
     let health = payer.send(Method::GET, "/health", "", None).await;
     assert_eq!((health.status, health.json()["success"].clone()), (200, json!(true)));
 }

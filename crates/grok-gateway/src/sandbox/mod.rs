@@ -1,14 +1,35 @@
-//! The sandbox: what answers in place of Grok when the gateway runs locally. It holds no language model; it runs the
-//! Python that a prompt contains and says so in every answer. Its payments are real but for the chain: a ledger in
-//! memory, unless a node is named.
+//! The sandbox: what answers in place of Grok when the gateway runs locally. It holds no model, and says so in every
+//! answer by `"sandbox": true` and a `note`. Its payments are real but for the chain: a ledger in memory, unless a node
+//! is named.
 //!
-//! In reading order: the program in the prompt, its run, the answer, the same as events; the ledger; the server around them.
+//! | route | what it answers |
+//! |---|---|
+//! | `/grok/code-execution` | what the Python in the prompt printed |
+//! | `/grok/chat` | how many messages there are and what the last one says; the call of a function that it names, and then what the tool said |
+//! | `/grok/web-search`, `/grok/x-search` | what it was asked for, with pages that do not exist |
+//! | `/grok/image-generate`, `/grok/image-edit` | patterns drawn from a hash of the request |
+//! | `/grok/tts` | a tone for each character, as WAV or PCM |
+//!
+//! The same request gets the same answer, but for ids, times, and what a program does. In reading order: the words of a
+//! request; the program in the prompt, its run, the response that tells of it; the other routes' answers; answers as
+//! events; the upstream that they make up; the ledger; the server around them.
+
+mod words;
 
 mod prompt;
 mod runner;
-mod upstream;
+
+mod code;
+mod response;
+
+mod chat;
+mod search;
+
+mod picture;
+mod speech;
 
 mod events;
+mod upstream;
 
 mod ledger;
 
@@ -19,26 +40,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use alloy_primitives::{Address, address};
-use axum::http::{StatusCode, Uri};
+use axum::http::Uri;
 use mpp_core::Amount;
 use mpp_core::tempo::{self, LocalSigner};
 use mpp_gate::chain::Chain;
 use mpp_gate::{NoRandomness, Node, Payee, RpcError};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::answer::{Answer, Refusal};
-use crate::catalog::Route;
 use crate::gateway::Gateway;
 use crate::price::Prices;
-use crate::request::Order;
-use crate::upstream::{AnswerFuture, Upstream};
 
+pub use code::{UpstreamError, code_execution};
 pub use ledger::Ledger;
 pub use prompt::{PromptError, program};
 pub use runner::{Ending, Limits, Output, Python, Run, RunError};
-pub use upstream::{UpstreamError, code_execution};
+pub use upstream::Runner;
 
 /// How to start a [`Sandbox`]. The default is a ledger in memory, nobody with money, `python3`, any free port.
 #[derive(Clone, Debug, Default)]
@@ -162,69 +180,6 @@ impl fmt::Debug for Sandbox {
     }
 }
 
-/// The upstream: Python on this machine. Whoever pays has his program run by it, so what it sells is worth no money.
-pub struct Runner {
-    python: Python,
-    limits: Limits,
-    /// One permit a program; who comes later waits.
-    places: Semaphore,
-}
-
-impl Runner {
-    /// One that runs programs by `python`, four at once.
-    #[must_use]
-    pub fn new(python: Python) -> Self {
-        Runner { python, limits: Limits::default(), places: Semaphore::new(PROGRAMS_AT_ONCE) }
-    }
-}
-
-impl fmt::Debug for Runner {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Runner").finish_non_exhaustive()
-    }
-}
-
-impl Upstream for Runner {
-    fn offers(&self, route: Route) -> Result<(), Refusal> {
-        if route == Route::CodeExecution {
-            return Ok(());
-        }
-        let message = format!(
-            "this is a sandbox without a language model; it has no {}, only {}",
-            route.title(),
-            Route::CodeExecution.path()
-        );
-        Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "no_model", message))
-    }
-
-    fn check(&self, order: &Order) -> Result<(), Refusal> {
-        program(order.body()).map(drop).map_err(no_program)
-    }
-
-    fn answer<'a>(&'a self, order: &'a Order) -> AnswerFuture<'a> {
-        Box::pin(async {
-            // The only error is a closed semaphore, and nobody closes this one.
-            let _place = self.places.acquire().await.ok();
-            match code_execution(&self.python, order.body(), &self.limits).await {
-                Ok(answer) if order.streams() => Ok(Answer::Events(events::events(&answer))),
-                Ok(answer) => Ok(Answer::Whole(answer)),
-                Err(UpstreamError::Prompt(error)) => Err(no_program(error)),
-                Err(UpstreamError::Run(error)) => {
-                    let message = match std::error::Error::source(&error) {
-                        Some(cause) => format!("{error}: {cause}"),
-                        None => error.to_string(),
-                    };
-                    Err(Refusal::new(StatusCode::BAD_GATEWAY, "upstream_failed", message).outage())
-                }
-            }
-        })
-    }
-}
-
-fn no_program(error: PromptError) -> Refusal {
-    Refusal::bad_request("no_program", error.to_string())
-}
-
 /// Whether a node is on this machine, by the address in its URL or the name `localhost`.
 fn is_loopback(url: &str) -> bool {
     let url: Option<Uri> = url.parse().ok();
@@ -233,8 +188,6 @@ fn is_loopback(url: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || address.is_some_and(|address| address.is_loopback())
 }
 
-/// As many as a small machine runs side by side; each may take a gigabyte.
-const PROGRAMS_AT_ONCE: usize = 4;
 /// The protection space its challenges name.
 const REALM: &str = "grok-sandbox.local";
 /// The tenth development account that every local chain knows, key and all.

@@ -115,7 +115,7 @@ impl Fence {
 }
 
 /// Every code span: text between a run of backticks and the next run of as many.
-fn spans(text: &str) -> Vec<&str> {
+pub(super) fn spans(text: &str) -> Vec<&str> {
     let mut runs: Vec<Range<usize>> = Vec::new();
     for (at, _) in text.match_indices('`') {
         match runs.last_mut() {

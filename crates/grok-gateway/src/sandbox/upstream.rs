@@ -1,119 +1,103 @@
-//! Answers a code-execution request as Grok would, in the shape of a Responses object, without being Grok.
-//!
-//! In: the request's JSON. Out: the answer's JSON, whose text is what the program printed or why it failed. A failed
-//! program is an answer; refused are only requests without a program, and a machine that cannot run one.
+//! The sandbox as an upstream: which of its parts answers which route, and what it refuses before payment.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fmt;
 
-use serde_json::{Value, json};
+use axum::http::StatusCode;
+use serde_json::Value;
+use tokio::sync::Semaphore;
 
-use super::{
-    prompt::{PromptError, program},
-    runner::{Ending, Limits, Python, Run, RunError},
-};
+use super::code::{UpstreamError, code_execution};
+use super::prompt::{PromptError, program};
+use super::runner::{Limits, Python};
+use super::{chat, events, picture, search, speech};
+use crate::answer::{Answer, Refusal};
+use crate::catalog::Route;
+use crate::request::Order;
+use crate::upstream::{AnswerFuture, Upstream, is_taken_by_xai};
 
-/// Runs the program that a request body holds and returns the answer's body.
-///
-/// # Errors
-/// [`UpstreamError::Prompt`], which [`program`] finds beforehand too, or [`UpstreamError::Run`].
-pub async fn code_execution(python: &Python, body: &Value, limits: &Limits) -> Result<Value, UpstreamError> {
-    let code = program(body)?;
-    let run = python.run(&code, limits).await?;
-    Ok(answer(body, &code, &run))
+/// The upstream: Python on this machine, and no model. Whoever pays has his program run by it, so what it sells is worth
+/// no money.
+pub struct Runner {
+    python: Python,
+    limits: Limits,
+    /// One permit a program; who comes later waits.
+    places: Semaphore,
 }
 
-/// Why the sandbox has no answer.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum UpstreamError {
-    /// The request holds no program.
-    #[error(transparent)]
-    Prompt(#[from] PromptError),
-    /// The program could not be run.
-    #[error(transparent)]
-    Run(#[from] RunError),
+impl Runner {
+    /// One that runs programs by `python`, four at once.
+    #[must_use]
+    pub fn new(python: Python) -> Self {
+        Runner { python, limits: Limits::default(), places: Semaphore::new(PROGRAMS_AT_ONCE) }
+    }
+
+    async fn run(&self, body: &Value) -> Result<Value, Refusal> {
+        // The only error is a closed semaphore, and nobody closes this one.
+        let _place = self.places.acquire().await.ok();
+        code_execution(&self.python, body, &self.limits).await.map_err(|error| match error {
+            UpstreamError::Prompt(error) => no_program(error),
+            UpstreamError::Run(error) => failed(&error).outage(),
+        })
+    }
 }
 
-fn answer(body: &Value, code: &str, run: &Run) -> Value {
-    let number = ANSWERED.fetch_add(1, Ordering::Relaxed);
-    let logs = logs(run);
-    let text = text(run, &logs);
-    let call_status = match run.ending {
-        Ending::Exited(0) => "completed",
-        Ending::Exited(_) => "failed",
-        _ => "incomplete",
+impl fmt::Debug for Runner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Runner").finish_non_exhaustive()
+    }
+}
+
+impl Upstream for Runner {
+    fn offers(&self, _: Route) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn check(&self, order: &Order) -> Result<(), Refusal> {
+        // It stands in for Grok.
+        is_taken_by_xai(order)?;
+        match order.route() {
+            Route::CodeExecution => program(order.body()).map(drop).map_err(no_program),
+            Route::Chat => chat::calls(order.body()).map(drop),
+            Route::Speech => speech::check(order.body()),
+            _ => Ok(()),
+        }
+    }
+
+    fn answer<'a>(&'a self, order: &'a Order) -> AnswerFuture<'a> {
+        Box::pin(async {
+            let (route, body) = (order.route(), order.body());
+            let answer = match route {
+                Route::CodeExecution => self.run(body).await?,
+                Route::Chat => chat::completion(body)?,
+                Route::WebSearch | Route::XSearch => search::found(route, body),
+                Route::ImageGenerate | Route::ImageEdit => {
+                    picture::pictures(body).map_err(|error| failed(&error))?
+                }
+                Route::Speech => speech::spoken(body),
+            };
+            Ok(match order.streams() {
+                false => Answer::Whole(answer),
+                true if route == Route::Chat => {
+                    let usage = body.pointer("/stream_options/include_usage") != Some(&Value::Bool(false));
+                    Answer::Events(events::chunks(&answer, usage))
+                }
+                true => Answer::Events(events::events(&answer)),
+            })
+        })
+    }
+}
+
+fn no_program(error: PromptError) -> Refusal {
+    Refusal::bad_request("no_program", error.to_string())
+}
+
+fn failed(error: &dyn std::error::Error) -> Refusal {
+    let message = match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     };
-    let input = estimated_tokens(body.get("messages").map_or(0, |messages| messages.to_string().len()));
-    let output = estimated_tokens(code.len().saturating_add(text.len()));
-    json!({
-        "id": format!("resp_sandbox_{number}"),
-        "object": "response",
-        "status": "completed",
-        "model": body.get("model"),
-        "sandbox": true,
-        "note": NOTE,
-        "output": [
-            {
-                "id": format!("ci_sandbox_{number}"),
-                "type": "code_interpreter_call",
-                "status": call_status,
-                "code": code,
-                "outputs": [{"type": "logs", "logs": logs}],
-            },
-            {
-                "id": format!("msg_sandbox_{number}"),
-                "type": "message",
-                "role": "assistant",
-                "status": "completed",
-                "content": [{"type": "output_text", "text": text, "annotations": []}],
-            },
-        ],
-        "usage": {
-            "input_tokens": input,
-            "output_tokens": output,
-            "total_tokens": input.saturating_add(output),
-            "num_server_side_tools_used": 1,
-            "server_side_tool_usage_details": {"code_interpreter_calls": 1},
-        },
-    })
+    Refusal::new(StatusCode::BAD_GATEWAY, "upstream_failed", message)
 }
 
-/// Both outputs, one after the other, with a word where one was cut.
-fn logs(run: &Run) -> String {
-    let mut logs = String::new();
-    for (name, output) in [("stdout", &run.stdout), ("stderr", &run.stderr)] {
-        if !logs.is_empty() && !logs.ends_with('\n') {
-            logs.push('\n');
-        }
-        logs.push_str(&output.text());
-        if output.truncated {
-            logs.push_str(&format!("\n[{name} cut after {} bytes]\n", output.bytes.len()));
-        }
-    }
-    logs
-}
-
-fn text(run: &Run, logs: &str) -> String {
-    let said = |text: &str| text.trim_matches('\n').trim_end().to_owned();
-    match (run.ending, said(logs)) {
-        (Ending::Exited(0), _) => match said(&run.stdout.text()) {
-            printed if printed.is_empty() => "the program ended well and printed nothing".to_owned(),
-            printed if run.stdout.truncated => {
-                format!("{printed}\n[cut after {} bytes]", run.stdout.bytes.len())
-            }
-            printed => printed,
-        },
-        (ending, logs) if logs.is_empty() => format!("{ending} and printed nothing"),
-        (ending, logs) => format!("{ending}:\n{logs}"),
-    }
-}
-
-/// About four bytes a token; the note in the answer calls it an estimate.
-fn estimated_tokens(bytes: usize) -> u64 {
-    u64::try_from(bytes.div_ceil(4)).unwrap_or(u64::MAX)
-}
-
-/// Makes the ids of answers differ within one process.
-static ANSWERED: AtomicU64 = AtomicU64::new(1);
-const NOTE: &str = "from a local sandbox without a language model: it ran the Python in the prompt; token counts are \
-                    estimates";
+/// As many as a small machine runs side by side; each may take a gigabyte.
+const PROGRAMS_AT_ONCE: usize = 4;

@@ -15,6 +15,7 @@ use crate::request::Order;
 pub use compatible::Compatible;
 pub use exchange::{ApiKey, UpstreamUrlError};
 pub use xai::Xai;
+pub(crate) use xai::is_taken as is_taken_by_xai;
 
 /// An answer to come.
 pub type AnswerFuture<'a> = Pin<Box<dyn Future<Output = Result<Answer, Refusal>> + Send + 'a>>;

@@ -72,16 +72,7 @@ impl Upstream for Xai {
     }
 
     fn check(&self, order: &Order) -> Result<(), Refusal> {
-        let voice = order.body().get("voice_id").and_then(Value::as_str);
-        if order.route() == Route::Speech && voice.is_some_and(|voice| !VOICES.contains(&voice)) {
-            let message = format!("voice_id must be one of {}", VOICES.join(", "));
-            return Err(Refusal::bad_request("invalid_voice_id", message));
-        }
-        // Where the route itself knows nothing of tools, they are handed on all the same.
-        if order.body().get("tools").is_some_and(|tools| !tools.is_array()) {
-            return Err(Refusal::bad_request("invalid_tools", "tools must be an array"));
-        }
-        is_whole(order)
+        is_taken(order)
     }
 
     fn answer<'a>(&'a self, order: &'a Order) -> AnswerFuture<'a> {
@@ -93,6 +84,23 @@ impl fmt::Debug for Xai {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Xai").finish_non_exhaustive()
     }
+}
+
+/// Whether xAI takes an order, as far as is known.
+///
+/// # Errors
+/// What a payer is told instead of a price.
+pub(crate) fn is_taken(order: &Order) -> Result<(), Refusal> {
+    let voice = order.body().get("voice_id").and_then(Value::as_str);
+    if order.route() == Route::Speech && voice.is_some_and(|voice| !VOICES.contains(&voice)) {
+        let message = format!("voice_id must be one of {}", VOICES.join(", "));
+        return Err(Refusal::bad_request("invalid_voice_id", message));
+    }
+    // Where the route itself knows nothing of tools, they are handed on all the same.
+    if order.body().get("tools").is_some_and(|tools| !tools.is_array()) {
+        return Err(Refusal::bad_request("invalid_tools", "tools must be an array"));
+    }
+    is_whole(order)
 }
 
 /// A chat request as `/v1/responses` takes it, with a tool of the server's first. Nothing is kept at xAI unless the

@@ -36,7 +36,7 @@ fn request(document: &Value, route: Route) -> Validator {
     schema(document, &["paths", route.path(), "post", "requestBody", "content", "application/json", "schema"])
 }
 
-fn response(document: &Value, route: Route, status: &str, kind: &str) -> Validator {
+pub(crate) fn response(document: &Value, route: Route, status: &str, kind: &str) -> Validator {
     schema(document, &["paths", route.path(), "post", "responses", status, "content", kind, "schema"])
 }
 

@@ -14,6 +14,7 @@ mod compliance;
 mod documents;
 mod failures;
 mod orders;
+mod sandbox;
 mod sold;
 mod stand_in;
 mod streams;
