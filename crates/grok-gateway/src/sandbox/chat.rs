@@ -15,7 +15,7 @@ use crate::answer::Refusal;
 /// The chat completion that answers a request.
 ///
 /// # Errors
-/// When the last message names a function with arguments that are none, which is found before payment, too.
+/// Those of [`calls`], which are found before payment, too.
 pub(super) fn completion(body: &Value) -> Result<Value, Refusal> {
     let number = number();
     let calls: Vec<Value> = calls(body)?
@@ -61,13 +61,21 @@ pub(super) fn completion(body: &Value) -> Result<Value, Refusal> {
 /// The functions to call, each with its name and arguments: none but in answer to a user, and where `tool_choice` lets.
 ///
 /// # Errors
-/// When arguments are no JSON object.
+/// When arguments are no JSON object, or all of it is too long.
 pub(super) fn calls(body: &Value) -> Result<Vec<Value>, Refusal> {
     let tools = body.get("tools").and_then(Value::as_array).into_iter().flatten();
     let names: Vec<&str> = tools.filter_map(|tool| tool.pointer("/function/name")?.as_str()).collect();
     match messages(body).last() {
         Some(last) if role(last) == Some("user") && body.get("tool_choice") != Some(&json!("none")) => {
-            spans(&said(last)).into_iter().filter_map(|span| call(span.trim(), &names)).collect()
+            let text = said(last);
+            let calls = spans(&text).into_iter().filter_map(|span| call(span.trim(), &names));
+            let calls: Vec<Value> = calls.collect::<Result<_, _>>()?;
+            if calls.iter().map(|call| call.to_string().len()).sum::<usize>() > MOST_CALLED {
+                let message =
+                    format!("the calls take more than {MOST_CALLED} bytes; name fewer, or shorter ones");
+                return Err(Refusal::bad_request("invalid_call", message));
+            }
+            Ok(calls)
         }
         _ => Ok(Vec::new()),
     }
@@ -106,5 +114,7 @@ fn reply(body: &Value) -> String {
 
 /// The most it says, however many tokens are paid for.
 const MOST_TOKENS: u64 = 4096;
+/// In bytes: each choice has all calls, and a stream has them in two events each.
+const MOST_CALLED: usize = 8 << 10;
 const NOTE: &str = "from a local sandbox without a language model: it says back what it was told; token counts are \
                     estimates";

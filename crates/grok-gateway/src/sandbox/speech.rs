@@ -55,23 +55,23 @@ fn tone(letter: char, voice: u32) -> impl Iterator<Item = i16> {
 /// The samples with the 44 bytes in front of them that say what they are: PCM, one channel, 16 bits.
 fn wav(samples: &[u8]) -> Vec<u8> {
     let length = u32::try_from(samples.len()).unwrap_or(u32::MAX);
-    let mut file = Vec::from(*b"RIFF");
-    file.extend(length.saturating_add(36).to_le_bytes());
-    file.extend(b"WAVEfmt ");
-    file.extend(16_u32.to_le_bytes());
-    for number in [1_u16, 1] {
-        file.extend(number.to_le_bytes());
-    }
-    for number in [RATE, RATE * 2] {
-        file.extend(number.to_le_bytes());
-    }
-    for number in [2_u16, 16] {
-        file.extend(number.to_le_bytes());
-    }
-    file.extend(b"data");
-    file.extend(length.to_le_bytes());
-    file.extend(samples);
-    file
+    let [one, bytes, bits] = [1_u16, 2, 16].map(u16::to_le_bytes);
+    let parts: [&[u8]; 13] = [
+        b"RIFF",
+        &length.saturating_add(36).to_le_bytes(),
+        b"WAVEfmt ",
+        &16_u32.to_le_bytes(),
+        &one,
+        &one,
+        &RATE.to_le_bytes(),
+        &(RATE * 2).to_le_bytes(),
+        &bytes,
+        &bits,
+        b"data",
+        &length.to_le_bytes(),
+        samples,
+    ];
+    parts.concat()
 }
 
 /// Samples a second.

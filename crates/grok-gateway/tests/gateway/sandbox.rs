@@ -159,7 +159,8 @@ async fn functions_that_a_prompt_names_are_called_and_their_answers_said() {
     {
         assert_eq!(scene.bought(CHAT, &silent).await["choices"][0]["finish_reason"], "stop", "{silent}");
     }
-    for wrong in ["`add(6, 7)`", "`add([6])`", "`add({\"a\":6}`", "`now` and `now(x)`"] {
+    let many = "`now` ".repeat(1000);
+    for wrong in ["`add(6, 7)`", "`add([6])`", "`add({\"a\":6}`", "`now` and `now(x)`", &many] {
         scene.post(CHAT, &with(says(wrong), tools.clone())).await.is_refused(400, "invalid_call");
     }
 }
