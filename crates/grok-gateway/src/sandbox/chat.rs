@@ -4,12 +4,10 @@
 //! A call is a code span with the name of a function that the request offers, alone or with a JSON object in
 //! parentheses: `` `add({"a":6,"b":7})` ``.
 
-use std::time::SystemTime;
-
 use serde_json::{Map, Value, json};
 
 use super::prompt::spans;
-use super::words::{estimated_tokens, last_words, messages, number, prompt_tokens, role, said};
+use super::words::{estimated_tokens, last_words, messages, now, number, prompt_tokens, role, said};
 use crate::answer::Refusal;
 
 /// The chat completion that answers a request.
@@ -45,7 +43,7 @@ pub(super) fn completion(body: &Value) -> Result<Value, Refusal> {
     Ok(json!({
         "id": format!("chatcmpl_sandbox_{number}"),
         "object": "chat.completion",
-        "created": SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs()),
+        "created": now(),
         "model": body.get("model"),
         "sandbox": true,
         "note": NOTE,

@@ -32,13 +32,13 @@ pub(super) fn events(response: &Value) -> Events {
             let text = part.get("text").and_then(Value::as_str).unwrap_or_default();
             tell("response.content_part.added", json!({"part": empty}));
             for piece in pieces(text) {
-                tell("response.output_text.delta", json!({"delta": piece}));
+                tell("response.output_text.delta", json!({"delta": piece, "logprobs": []}));
             }
             for (number, annotation) in parts(part, "annotations").enumerate() {
                 let added = json!({"annotation_index": number, "annotation": annotation});
                 tell("response.output_text.annotation.added", added);
             }
-            tell("response.output_text.done", json!({"text": text}));
+            tell("response.output_text.done", json!({"text": text, "logprobs": []}));
             tell("response.content_part.done", json!({"part": part}));
         }
         events.push(json!({"type": "response.output_item.done", "output_index": index, "item": item}));

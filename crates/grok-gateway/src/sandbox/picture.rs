@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use png::{BitDepth, ColorType, Encoder, EncodingError};
 use serde_json::{Value, json};
 
+use super::words::now;
 use crate::request::inner;
 
 /// The answer to a request for pictures. Each has its own colours; a request with an image has the pattern of that one's
@@ -29,7 +30,7 @@ pub(super) fn pictures(body: &Value) -> Result<Value, EncodingError> {
         })
     });
     let data: Vec<Value> = data.collect::<Result<_, EncodingError>>()?;
-    Ok(json!({"data": data, "model": body.get("model"), "sandbox": true, "note": NOTE}))
+    Ok(json!({"created": now(), "data": data, "model": body.get("model"), "sandbox": true, "note": NOTE}))
 }
 
 /// How many cells a picture is wide and high.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::words::{estimated_tokens, number, prompt_tokens};
+use super::words::{estimated_tokens, now, number, prompt_tokens};
 
 /// The response to a request: `call` without its id, the message's text and annotations; `counter` is what the usage
 /// counts the call by.
@@ -21,10 +21,14 @@ pub(super) fn response(
     json!({
         "id": format!("resp_sandbox_{number}"),
         "object": "response",
+        "created_at": now(),
         "status": "completed",
         "model": body.get("model"),
         "sandbox": true,
         "note": note,
+        "parallel_tool_calls": true,
+        "tool_choice": "auto",
+        "tools": [],
         "output": [
             call,
             {
@@ -37,7 +41,9 @@ pub(super) fn response(
         ],
         "usage": {
             "input_tokens": input,
+            "input_tokens_details": {"cached_tokens": 0},
             "output_tokens": output,
+            "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": input.saturating_add(output),
             "num_server_side_tools_used": 1,
             "server_side_tool_usage_details": {counter: 1},

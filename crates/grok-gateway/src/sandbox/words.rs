@@ -1,6 +1,7 @@
 //! What a request says, and the words of an answer: quoted, counted as tokens, and in pieces for a stream.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use serde_json::Value;
 
@@ -56,6 +57,11 @@ pub(super) fn pieces(text: &str) -> Vec<String> {
 pub(super) fn number() -> u64 {
     static ANSWERED: AtomicU64 = AtomicU64::new(1);
     ANSWERED.fetch_add(1, Ordering::Relaxed)
+}
+
+/// When an answer is made, in Unix seconds.
+pub(super) fn now() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
 }
 
 const MOST_QUOTED: usize = 1000;
