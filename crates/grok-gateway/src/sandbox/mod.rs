@@ -5,7 +5,8 @@
 //! | route | what it answers |
 //! |---|---|
 //! | `/grok/code-execution` | what the Python in the prompt printed |
-//! | `/grok/chat` | how many messages there are and what the last one says; the call of a function that it names, and then what the tool said |
+//! | `/grok/chat` | how many messages there are and what the last one says |
+//! | the same with function tools | calls of those that the last message names in backticks, such as `` `add({"a":6})` ``; then what the tools said |
 //! | `/grok/web-search`, `/grok/x-search` | what it was asked for, with pages that do not exist |
 //! | `/grok/image-generate`, `/grok/image-edit` | patterns drawn from a hash of the request |
 //! | `/grok/tts` | a tone for each character, as WAV or PCM |

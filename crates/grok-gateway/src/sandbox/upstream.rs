@@ -78,6 +78,7 @@ impl Upstream for Runner {
             Ok(match order.streams() {
                 false => Answer::Whole(answer),
                 true if route == Route::Chat => {
+                    // As xAI is asked: unless the payer will not have it.
                     let usage = body.pointer("/stream_options/include_usage") != Some(&Value::Bool(false));
                     Answer::Events(events::chunks(&answer, usage))
                 }
