@@ -10,6 +10,8 @@ use grok_mpp::Grok;
 use mpp_core::Amount;
 use mpp_core::tempo::MAINNET;
 
+use crate::terminal::Color;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  answered
@@ -27,10 +29,20 @@ Exit codes:
 
 /// Ask Grok, which runs Python to find the answer, and pay per call from a Tempo wallet.
 #[derive(Debug, Parser)]
-#[command(name = "grok-mpp", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+#[command(name = "grok-mpp", version, after_help = EXIT_CODES, arg_required_else_help = true, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// When to use colour: auto, always or never
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pub(crate) color: Color,
 }
 
 #[derive(Debug, Subcommand)]

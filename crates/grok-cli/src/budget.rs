@@ -95,7 +95,7 @@ fn as_text(args: &args::Budget, books: &Books, tokens: &[Token]) -> std::io::Res
             other => format!("chain {other}"),
         };
         lines.push(format!("token        {token} on {chain}"));
-        lines.extend(standing.iter().map(payment::left_line));
+        lines.extend(standing.iter().map(|standing| format!("left         {}", payment::left_of(standing))));
         lines.extend(not_settled(open));
     }
     if books.budget.limits().is_empty() {

@@ -47,6 +47,13 @@ impl Failure {
         Failure { payment, ..Failure::new(code, format!("cannot print: {error}")) }
     }
 
+    /// Ctrl-C, and the payment that had left by then.
+    pub(crate) fn interrupted(payment: Option<Payment>) -> Self {
+        let code = if payment.is_some() { UNKNOWN } else { NO_MONEY_MOVED };
+        let stands = payment.as_ref().map(stands).unwrap_or_default();
+        Failure { payment: payment.map(Box::new), ..Failure::new(code, stands + "interrupted") }
+    }
+
     /// A call that failed, and its payment as far as it is known by now.
     pub(crate) fn call(error: &grok_mpp::Error, payment: Option<Payment>) -> Self {
         let money = payment.as_ref().map_or(Money::NotMoved, Payment::money);

@@ -13,6 +13,7 @@ mod reconcile;
 mod report;
 mod run;
 mod service;
+mod terminal;
 mod wallet;
 
 use std::process::ExitCode;
@@ -21,7 +22,8 @@ use args::{Cli, Command};
 use failure::{Failure, SUCCESS};
 
 fn main() -> ExitCode {
-    let Cli { command } = Cli::read();
+    let Cli { command, color } = Cli::read();
+    terminal::choose(color);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = match runtime {
         Ok(runtime) => runtime.block_on(execute(&command)),

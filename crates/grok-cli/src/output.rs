@@ -1,6 +1,7 @@
 //! How things get onto standard output and standard error.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::fmt::Display;
+use std::io::{self, IsTerminal as _, Write};
 
 use jiff::Timestamp;
 use mpp_core::tempo::{MAINNET, MODERATO};
@@ -9,6 +10,21 @@ use mpp_http::Payment;
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::terminal::{Look, aside, faint, look, paragraph, render, width};
+
+/// An answer in Markdown: as it is into a file or a pipe, and laid out for a terminal.
+pub(crate) fn print_answer(markdown: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    match look(&output) {
+        Look::Styled => {
+            // Whoever closed standard error does not want it.
+            let _ = set_apart();
+            output.write_all(render(markdown, width()).as_bytes())?;
+        }
+        Look::Raw | Look::Plain => print_text(markdown)?,
+    }
+    output.flush()
+}
 
 /// A text as it is into a file or a pipe, made fit for a terminal otherwise.
 pub(crate) fn print_text(text: &str) -> io::Result<()> {
@@ -53,7 +69,42 @@ pub(crate) fn base_units(amount: Amount) -> String {
     amount.base_units().to_string()
 }
 
-/// A line on standard error.
+/// A line on standard error, or several on a terminal that is not wide.
 pub(crate) fn note(text: &str) -> io::Result<()> {
-    writeln!(io::stderr(), "{text}")
+    aside(|| told(&mut io::stderr(), text))
 }
+
+/// The same among the notes.
+pub(crate) fn told(notes: &mut impl Write, text: &str) -> io::Result<()> {
+    writeln!(notes, "{}", laid_out(text, 0))
+}
+
+/// A line among the notes: what it tells, and that.
+pub(crate) fn fact(notes: &mut impl Write, label: &str, text: impl Display) -> io::Result<()> {
+    let styled = look(&io::stderr()) == Look::Styled;
+    let label = faint(&format!("{label:<LABEL$}"), styled);
+    writeln!(notes, "{label}{}", laid_out(&text.to_string(), LABEL))
+}
+
+/// A line of its own over what follows it among the notes.
+pub(crate) fn title(notes: &mut impl Write, text: &str) -> io::Result<()> {
+    writeln!(notes, "{}", faint(text, look(&io::stderr()) == Look::Styled))
+}
+
+/// What sets an answer apart from what is told around it, where both are on one terminal.
+pub(crate) fn set_apart() -> io::Result<()> {
+    match [look(&io::stdout()), look(&io::stderr())] {
+        [Look::Styled, Look::Styled] => writeln!(io::stderr()),
+        _ => Ok(()),
+    }
+}
+
+fn laid_out(text: &str, margin: usize) -> String {
+    match look(&io::stderr()) {
+        Look::Raw => text.to_owned(),
+        Look::Plain | Look::Styled => paragraph(text, margin, width()),
+    }
+}
+
+/// Columns of a label.
+const LABEL: usize = 13;

@@ -1,5 +1,6 @@
 //! A payment as a run shows it: before it is sent, while its outcome is waited for, and after.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use mpp_core::{Amount, printable};
@@ -8,71 +9,79 @@ use mpp_http::ledger::{Scope, Standing, State};
 use serde_json::{Value, json};
 
 use crate::config::WINDOWS;
-use crate::output::{base_units, note};
+use crate::output::{base_units, fact};
+use crate::terminal::{aside, state};
 
 /// A payment that is about to be sent: from here on, whatever happens to this program, it can be looked up.
 pub(crate) fn sending(payment: &Payment) -> io::Result<()> {
     let (id, chain_id) = (payment.id(), payment.quote().chain_id);
+    state(format!("paying ${} as #{id}, and waiting for the answer", payment.quote().amount));
     match (payment.hash(), payment.memo()) {
-        (Some(hash), _) => note(&format!("paying       #{id}, transaction {hash} on chain {chain_id}")),
-        (None, Some(memo)) => note(&format!("paying       #{id}, by memo {memo} on chain {chain_id}")),
+        (Some(hash), _) => tell("paying", format_args!("#{id}, {hash} on chain {chain_id}")),
+        (None, Some(memo)) => tell("paying", format_args!("#{id}, by memo {memo} on chain {chain_id}")),
         (None, None) => Ok(()),
     }
 }
 
 /// A payment whose outcome is unknown, and is waited for.
 pub(crate) fn waiting(payment: &Payment) -> io::Result<()> {
-    note(&format!(
-        "waiting      up to two minutes for the chain to say what became of payment #{}; grok-mpp reconcile can ask \
-         later, too",
-        payment.id()
-    ))
+    state(format!("waiting for the chain's word on #{}", payment.id()));
+    let id = payment.id();
+    tell(
+        "waiting",
+        format_args!(
+            "up to two minutes for the chain to say what became of payment #{id}; grok-mpp reconcile can ask \
+         later, too"
+        ),
+    )
+}
+
+/// A fact while the call goes on.
+fn tell(label: &str, text: impl Display) -> io::Result<()> {
+    aside(|| fact(&mut io::stderr(), label, text))
 }
 
 /// A payment that was made or tried, with what is left of the limits it counts against.
 pub(crate) fn paid(notes: &mut impl Write, payment: &Payment, left: &[Standing]) -> io::Result<()> {
     let quote = payment.quote();
-    writeln!(notes, "payment      #{}", payment.id())?;
-    writeln!(
-        notes,
-        "price        ${} ({} base units of {})",
-        quote.amount,
-        quote.amount.base_units(),
-        quote.token
-    )?;
+    fact(notes, "payment", format_args!("#{}", payment.id()))?;
+    let units = quote.amount.base_units();
+    fact(notes, "price", format_args!("${} ({units} base units of {})", quote.amount, quote.token))?;
     match (payment.settled(), quote.sponsored) {
-        (_, true) => writeln!(notes, "fee          paid by the payee")?,
-        (Some(settled), _) => writeln!(notes, "fee          ${}", settled.fee)?,
-        (None, _) => writeln!(notes, "fee          at most ${}", quote.fee_ceiling)?,
+        (_, true) => fact(notes, "fee", "paid by the payee")?,
+        (Some(settled), _) => fact(notes, "fee", format_args!("${}", settled.fee))?,
+        (None, _) => fact(notes, "fee", format_args!("at most ${}", quote.fee_ceiling))?,
     }
-    left.iter().try_for_each(|standing| writeln!(notes, "{}", left_line(standing)))?;
+    left.iter().try_for_each(|standing| fact(notes, "left", left_of(standing)))?;
     match (payment.hash(), payment.memo()) {
-        (Some(hash), _) => writeln!(notes, "transaction  {hash} on chain {}", quote.chain_id)?,
+        (Some(hash), _) => fact(notes, "transaction", format_args!("{hash} on chain {}", quote.chain_id))?,
         (None, Some(memo)) => {
-            writeln!(notes, "transaction  the one with memo {memo} on chain {}", quote.chain_id)?
+            fact(notes, "transaction", format_args!("the one with memo {memo} on chain {}", quote.chain_id))?
         }
-        (None, None) => writeln!(notes, "transaction  none, as nothing was to be paid")?,
+        (None, None) => fact(notes, "transaction", "none, as nothing was to be paid")?,
     }
     match (payment.settled(), payment.state()) {
         (None, _) => {}
         _ if fee_of_failed(payment).is_some() => {
-            writeln!(notes, "outcome      failed on chain: the price was not paid, the fee is gone")?;
+            fact(notes, "outcome", "failed on chain: the price was not paid, the fee is gone")?;
         }
-        (_, State::NotPaid) => writeln!(notes, "outcome      not paid, and it can no longer be")?,
+        (_, State::NotPaid) => fact(notes, "outcome", "not paid, and it can no longer be")?,
         (_, State::Delivered) => {}
-        _ => writeln!(notes, "outcome      paid, by the chain's word")?,
+        _ => fact(notes, "outcome", "paid, by the chain's word")?,
     }
     match (payment.receipt(), payment.failure(), payment.state()) {
-        (Some(receipt), ..) => {
-            writeln!(notes, "receipt      for this payment, settled {}", printable(receipt.timestamp(), 40))
-        }
+        (Some(receipt), ..) => fact(
+            notes,
+            "receipt",
+            format_args!("for this payment, settled {}", printable(receipt.timestamp(), 40)),
+        ),
         (None, Some(failure), State::Delivered) => {
-            writeln!(notes, "receipt      wrong: {}", printable(failure, 200))
+            fact(notes, "receipt", format_args!("wrong: {}", printable(failure, 200)))
         }
         (None, None, State::Delivered) => {
-            writeln!(notes, "receipt      none; the service took the payment by its own word")
+            fact(notes, "receipt", "none; the service took the payment by its own word")
         }
-        _ => writeln!(notes, "receipt      none"),
+        _ => fact(notes, "receipt", "none"),
     }
 }
 
@@ -83,8 +92,8 @@ pub(crate) fn fee_of_failed(payment: &Payment) -> Option<Amount> {
 }
 
 /// What is left of a limit, for people.
-pub(crate) fn left_line(standing: &Standing) -> String {
-    format!("left         ${} of ${} {}", standing.left(), standing.limit.amount, standing.limit)
+pub(crate) fn left_of(standing: &Standing) -> String {
+    format!("${} of ${} {}", standing.left(), standing.limit.amount, standing.limit)
 }
 
 /// What is left of a limit, for programs.

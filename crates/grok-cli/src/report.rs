@@ -3,6 +3,8 @@
 
 use std::io::{self, Write};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use grok_mpp::Answer;
 use grok_mpp::answer::Execution;
 use mpp_core::printable;
@@ -11,8 +13,9 @@ use mpp_http::{Money, Payment, Quoted};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::output::{instant, note, print_json, print_text};
+use crate::output::{fact, instant, note, print_json, print_text, set_apart, title, told};
 use crate::payment::{paid, standing};
+use crate::terminal::{Look, highlight, look, show_image};
 
 /// An answer as one JSON object.
 pub(crate) fn answer_json(answer: &Answer, payment: Option<&Payment>, left: &[Standing]) -> io::Result<()> {
@@ -35,32 +38,44 @@ pub(crate) fn answer_json(answer: &Answer, payment: Option<&Payment>, left: &[St
 
 /// What there is to say of an answer beside its text.
 pub(crate) fn notes(answer: &Answer, payment: Option<&Payment>, left: &[Standing]) -> io::Result<()> {
+    set_apart()?;
     let mut notes = io::stderr().lock();
     if answer.text().is_empty() {
-        writeln!(notes, "the answer holds no text; --json shows all of it")?;
+        told(&mut notes, "the answer holds no text; --json shows all of it")?;
     }
     for run in answer.executions() {
-        writeln!(notes, "ran")?;
-        indent(&mut notes, &run.code)?;
+        title(&mut notes, "ran")?;
+        code(&mut notes, &run.code)?;
         if !run.output.is_empty() {
-            writeln!(notes, "printed")?;
+            title(&mut notes, "printed")?;
             indent(&mut notes, &run.output)?;
+        }
+        for picture in run.images.iter().filter_map(|image| STANDARD.decode(image).ok()) {
+            show_image(&picture)?;
         }
     }
     for citation in answer.citations() {
-        writeln!(notes, "source       {}", printable(citation, 300))?;
+        fact(&mut notes, "source", format_args!("{}", printable(citation, 300)))?;
     }
     if let Some(finish) = answer.finish().filter(|finish| !["completed", "stop", "end_turn"].contains(finish))
     {
-        writeln!(notes, "ended early  {}; --max-tokens allows more", printable(finish, 100))?;
+        fact(
+            &mut notes,
+            "ended early",
+            format_args!("{}; --max-tokens allows more", printable(finish, 100)),
+        )?;
     }
     match payment {
-        None => writeln!(notes, "price        free")?,
+        None => fact(&mut notes, "price", "free")?,
         Some(payment) => paid(&mut notes, payment, left)?,
     }
     if let Some(usage) = answer.usage() {
         let count = |tokens: Option<u64>| tokens.map_or("?".to_owned(), |tokens| tokens.to_string());
-        writeln!(notes, "tokens       {} in, {} out", count(usage.input_tokens), count(usage.output_tokens))?;
+        fact(
+            &mut notes,
+            "tokens",
+            format_args!("{} in, {} out", count(usage.input_tokens), count(usage.output_tokens)),
+        )?;
     }
     Ok(())
 }
@@ -100,18 +115,19 @@ pub(crate) fn failure(failure: &Failure, as_json: bool) -> io::Result<()> {
         print_text(&body)?;
     }
     let mut notes = io::stderr().lock();
-    writeln!(notes, "grok-mpp: {}", failure.message)?;
+    told(&mut notes, &format!("grok-mpp: {}", failure.message))?;
     let Some(payment) = payment else { return Ok(()) };
     paid(&mut notes, payment, &failure.left)?;
     match payment.money() {
         Money::NotMoved => Ok(()),
         Money::Paid => {
-            writeln!(notes, "grok-mpp evidence {} prints what can be shown to claim it back", payment.id())
+            let id = payment.id();
+            told(&mut notes, &format!("grok-mpp evidence {id} prints what can be shown to claim it back"))
         }
         Money::Unknown => {
             let end = payment.valid_before().map(|end| format!("; it can happen until {}", instant(end)));
             let end = end.unwrap_or_default();
-            writeln!(notes, "do not ask again before you know: grok-mpp reconcile finds out{end}")
+            told(&mut notes, &format!("do not ask again before you know: grok-mpp reconcile finds out{end}"))
         }
     }
 }
@@ -129,6 +145,14 @@ fn terms(quoted: &Quoted) -> Value {
 
 fn execution(run: &Execution) -> Value {
     json!({ "code": run.code, "output": run.output, "images": run.images, "status": run.status })
+}
+
+/// Python, in colour on a terminal.
+fn code(notes: &mut impl Write, code: &str) -> io::Result<()> {
+    match look(&io::stderr()) {
+        Look::Styled => highlight(code, "python").iter().try_for_each(|line| writeln!(notes, "    {line}")),
+        Look::Raw | Look::Plain => indent(notes, code),
+    }
 }
 
 fn indent(notes: &mut impl Write, text: &str) -> io::Result<()> {

@@ -12,15 +12,23 @@ use crate::failure::{Failure, chain};
 use crate::output;
 use crate::report;
 use crate::service::Service;
+use crate::terminal::{Waiting, interrupted};
 
 /// Buys an answer.
 pub(crate) async fn run(args: &args::Run) -> Result<(), Failure> {
     let prompt = prompt(&args.call.question)?;
     let service = Service::start(&args.call.service, Some((&args.ledger, &args.limits))).await?;
-    let asked = question(&service, prompt, &args.call.question).send().await;
+    let waiting = Waiting::start("asking for the price");
+    let asked = interrupted(question(&service, prompt, &args.call.question).send()).await;
+    drop(waiting);
+    let Some(asked) = asked else {
+        let failure = Failure::interrupted(service.sent());
+        interrupted(service.stop()).await;
+        return Err(failure);
+    };
     // The text comes first: nothing that happens to the rest takes it away.
     let text = match &asked {
-        Ok(answer) if !args.call.json => output::print_text(answer.text()),
+        Ok(answer) if !args.call.json => output::print_answer(answer.text()),
         _ => Ok(()),
     };
     let payment = match &asked {
@@ -28,7 +36,10 @@ pub(crate) async fn run(args: &args::Run) -> Result<(), Failure> {
         Err(error) => error.payment(),
     };
     let payment = match payment {
-        Some(payment) => Some(service.settled(payment.clone()).await),
+        Some(payment) => {
+            let _waiting = Waiting::start("asking the chain what it took");
+            Some(interrupted(service.settled(payment.clone())).await.unwrap_or_else(|| payment.clone()))
+        }
         None => None,
     };
     let left = left(&service, payment.as_ref()).await;
@@ -58,7 +69,9 @@ async fn left(service: &Service, payment: Option<&Payment>) -> Vec<Standing> {
 pub(crate) async fn quote(args: &args::Call) -> Result<(), Failure> {
     let prompt = prompt(&args.question)?;
     let service = Service::start(&args.service, None).await?;
+    let waiting = Waiting::start("asking for the price");
     let asked = question(&service, prompt, &args.question).quote().await;
+    drop(waiting);
     service.stop().await;
     let quoted = asked.map_err(|error| Failure::call(&error, None))?;
     let printed = report::quote(quoted.as_ref(), args.json);

@@ -1,5 +1,7 @@
 //! The service that is asked, and what pays it: the public one, another one, or a sandbox on this machine.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use grok_gateway::sandbox::{Sandbox, SandboxOptions};
 use grok_mpp::Grok;
 use mpp_core::tempo::{Address, LocalSigner, PATH_USD, USDC_E};
@@ -25,6 +27,8 @@ pub(crate) struct Service {
     payer: Address,
     sandbox: Option<Sandbox>,
     node: Option<Rpc>,
+    /// The latest payment that was sent.
+    sent: Arc<Mutex<Option<Payment>>>,
 }
 
 impl Service {
@@ -56,8 +60,15 @@ impl Service {
             }
             None => (&*args.base_url, Policy::new(args.chain_id, [PATH_USD, USDC_E], args.max_cost)),
         };
-        let grok = Grok::with_client(client(args, signer, policy, books.as_ref())).base_url(base_url);
-        Ok(Service { grok, books, payer, sandbox, node })
+        let sent = Arc::default();
+        let client = client(args, signer, policy, books.as_ref(), Arc::clone(&sent));
+        let grok = Grok::with_client(client).base_url(base_url);
+        Ok(Service { grok, books, payer, sandbox, node, sent })
+    }
+
+    /// The latest payment, as it was when it left.
+    pub(crate) fn sent(&self) -> Option<Payment> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A payment as the chain has it, as far as it says. A sandbox's own ledger knows at once; a node is waited for when
@@ -115,13 +126,21 @@ async fn sandbox(args: &ServiceArgs, payer: Address) -> Result<Sandbox, Failure>
     Sandbox::start(options).await.map_err(|error| Failure::unpaid(chain(&error)))
 }
 
-fn client(args: &ServiceArgs, signer: LocalSigner, policy: Policy, books: Option<&Books>) -> Client {
+fn client(
+    args: &ServiceArgs,
+    signer: LocalSigner,
+    policy: Policy,
+    books: Option<&Books>,
+    sent: Arc<Mutex<Option<Payment>>>,
+) -> Client {
     let client = Client::new(signer, policy).paid_timeout(args.timeout);
     match books {
-        Some(books) => client
-            .ledger(books.ledger.clone())
-            .budget(books.budget.clone())
-            .announce(|payment| payment::sending(payment).map_err(Into::into)),
+        Some(books) => {
+            client.ledger(books.ledger.clone()).budget(books.budget.clone()).announce(move |payment| {
+                *sent.lock().unwrap_or_else(PoisonError::into_inner) = Some(payment.clone());
+                payment::sending(payment).map_err(Into::into)
+            })
+        }
         None => client,
     }
 }

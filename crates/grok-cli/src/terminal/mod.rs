@@ -1,0 +1,25 @@
+//! What a person at a terminal sees: the line of a wait, Markdown and code in colour, pictures, and files of their own for
+//! what is no text.
+//!
+//! In: text and bytes as a service sent them, never trusted. Out: text for a terminal that holds no escape sequence but
+//! those made here. Into a pipe or a file everything goes as it came.
+
+mod code;
+#[cfg_attr(not(test), expect(dead_code, reason = "for the commands that buy pictures and sound"))]
+mod file;
+mod look;
+mod markdown;
+mod math;
+mod picture;
+mod table;
+mod text;
+mod waiting;
+
+pub(crate) use code::highlight;
+#[expect(unused_imports, reason = "for the commands that buy pictures and sound")]
+pub(crate) use file::{Kind, save, slug};
+pub(crate) use look::{Color, Look, choose, look, width};
+pub(crate) use markdown::render;
+pub(crate) use picture::show_image;
+pub(crate) use text::{faint, paragraph};
+pub(crate) use waiting::{Waiting, aside, interrupted, state};

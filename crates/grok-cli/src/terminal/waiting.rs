@@ -1,0 +1,115 @@
+//! The line on standard error that says, while a call takes its time, what it waits for and how long it has. There is one
+//! at a time, as there is one terminal; without a terminal there is none.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::look::{Look, is_dumb, look, width};
+use super::text::{CODE, faint};
+
+/// A wait. Its line is gone without a trace when this is.
+#[derive(Debug)]
+#[must_use = "the line is gone when this is dropped"]
+pub(crate) struct Waiting(Instant);
+
+impl Waiting {
+    /// Begins a wait for what the text says, such as `asking for the price`.
+    pub(crate) fn start(what: &str) -> Self {
+        let since = Instant::now();
+        if io::stderr().is_terminal() && !is_dumb() {
+            let mut line = lock();
+            if line.is_some() {
+                erase();
+            }
+            *line = Some(Line { since, what: what.to_owned() });
+            std::thread::spawn(move || keep_drawing(since));
+        }
+        Waiting(since)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut line = lock();
+        if line.take_if(|line| line.since == self.0).is_some() {
+            erase();
+            OVER.notify_all();
+        }
+    }
+}
+
+/// Says what is waited for by now, if there is a wait.
+pub(crate) fn state(what: String) {
+    if let Some(line) = &mut *lock() {
+        line.what = what;
+    }
+}
+
+/// Writes to the terminal while the line of a wait is out of the way. Nothing else of this module may be called meanwhile.
+pub(crate) fn aside<T>(write: impl FnOnce() -> T) -> T {
+    let line = lock();
+    if line.is_some() {
+        erase();
+    }
+    let written = write();
+    line.iter().for_each(Line::draw);
+    written
+}
+
+/// What a future comes to, or nothing if ctrl-C comes first. From the first call on, ctrl-C ends nothing else.
+pub(crate) async fn interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        Ok(()) = tokio::signal::ctrl_c() => None,
+    }
+}
+
+#[derive(Debug)]
+struct Line {
+    since: Instant,
+    what: String,
+}
+
+impl Line {
+    /// On one line, with room for the `^C` that a terminal writes.
+    fn draw(&self) {
+        let elapsed = self.since.elapsed();
+        let frame = usize::try_from(elapsed.as_millis().div_euclid(TICK.as_millis())).unwrap_or_default();
+        let mark = FRAMES.iter().cycle().nth(frame.rem_euclid(FRAMES.len())).unwrap_or(&"");
+        let what: String = self.what.chars().take(width().saturating_sub(ROOM)).collect();
+        let styled = look(&io::stderr()) == Look::Styled;
+        let mark = if styled { format!("{CODE}{mark}{CODE:#}") } else { (*mark).to_owned() };
+        let seconds = faint(&format!("{} s", elapsed.as_secs()), styled);
+        // A terminal that is gone needs no line.
+        let _ = write!(io::stderr(), "{ERASE}{mark} {what} {seconds}");
+    }
+}
+
+/// Draws the line of the wait that began then, for as long as it is the wait there is.
+fn keep_drawing(since: Instant) {
+    let mut line = lock();
+    while let Some(current) = line.as_ref().filter(|line| line.since == since) {
+        current.draw();
+        (line, _) = OVER.wait_timeout(line, TICK).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+fn erase() {
+    let _ = write!(io::stderr(), "{ERASE}");
+}
+
+fn lock() -> MutexGuard<'static, Option<Line>> {
+    LINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The line of the wait there is. Who draws holds it.
+static LINE: Mutex<Option<Line>> = Mutex::new(None);
+/// A wait is over.
+static OVER: Condvar = Condvar::new();
+
+const TICK: Duration = Duration::from_millis(100);
+const FRAMES: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+const ERASE: &str = "\r\x1b[K";
+/// Columns that the mark, the seconds and a `^C` take.
+const ROOM: usize = 12;
