@@ -1,14 +1,18 @@
 //! The command line as clap reads it.
 
+mod wallet;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind::{ArgumentConflict, MissingSubcommand};
 use clap::parser::ValueSource;
 use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap_complete::Shell;
 use grok_mpp::Grok;
 use mpp_core::Amount;
-use mpp_core::tempo::MAINNET;
+
+pub(crate) use wallet::{BalanceArgs, FundArgs, MakeArgs, ShowArgs, WalletArgs, WalletCommand};
 
 use crate::terminal::Color;
 
@@ -50,7 +54,7 @@ pub(crate) enum Command {
     /// Buy an answer: the answer on standard output, all else on standard error
     Run(Run),
     /// Ask for the price, and pay nothing
-    Quote(Call),
+    Quote(Quote),
     /// List payments, the newest last
     History(History),
     /// Show what is left of each limit
@@ -60,6 +64,22 @@ pub(crate) enum Command {
     Reconcile(Reconcile),
     /// Print all that is known of a payment, as JSON
     Evidence(Evidence),
+    /// Make a wallet, see what it holds, fill it
+    #[command(subcommand, after_long_help = wallet::SIGNER_COMMAND)]
+    Wallet(WalletCommand),
+    /// Show the settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a shell's completions of this command, to be sourced by it
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print a manual page
+    Man {
+        /// The command it is about, such as wallet new; grok-mpp as a whole if not given
+        command: Vec<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -70,6 +90,14 @@ pub(crate) struct Run {
     pub(crate) ledger: LedgerArgs,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Quote {
+    #[command(flatten)]
+    pub(crate) call: Call,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 }
 
 #[derive(Debug, Args)]
@@ -124,6 +152,23 @@ pub(crate) struct Reconcile {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Show the settings that hold now, and where each comes from
+    Show {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Print one JSON object instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print where the config file is, or would be
+    Path {
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Evidence {
     /// The payment's number
@@ -138,7 +183,7 @@ pub(crate) struct Evidence {
 impl Cli {
     /// Reads the arguments, or ends the program with help or an error.
     pub(crate) fn read() -> Self {
-        let command = Cli::command().mut_subcommands(|command| command.mut_args(without_empty_variable));
+        let command = without_empty_variables(Cli::command());
         let matches = command.get_matches();
         let read = Cli::from_arg_matches(&matches).and_then(|cli| {
             let (_, call) =
@@ -179,25 +224,17 @@ pub(crate) struct Question {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServiceArgs {
-    /// Most dollars the answer may cost, network fee not included
-    #[arg(
-        long,
-        value_name = "DOLLARS",
-        env = "GROK_MPP_MAX_COST",
-        default_value = "0.50",
-        allow_negative_numbers = true
-    )]
-    pub(crate) max_cost: Amount,
-    /// File with the wallet's private key in hexadecimal; must be readable by you alone. Without it the key is taken
-    /// from the environment variable GROK_MPP_PRIVATE_KEY
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key_file: Option<PathBuf>,
-    /// Where the service is
-    #[arg(long, value_name = "URL", env = "GROK_MPP_BASE_URL", default_value = Grok::BASE_URL)]
-    pub(crate) base_url: String,
-    /// Chain to pay on: 4217 is Tempo mainnet, 42431 its testnet
-    #[arg(long, value_name = "ID", env = "GROK_MPP_CHAIN_ID", default_value_t = MAINNET)]
-    pub(crate) chain_id: u64,
+    /// Most dollars the answer may cost, network fee not included; 0.50 unless the config file says otherwise
+    #[arg(long, value_name = "DOLLARS", env = "GROK_MPP_MAX_COST", allow_negative_numbers = true)]
+    pub(crate) max_cost: Option<Amount>,
+    #[command(flatten)]
+    pub(crate) wallet: WalletArgs,
+    /// Where the service is; the public one unless the config file says otherwise
+    #[arg(long, value_name = "URL", env = "GROK_MPP_BASE_URL")]
+    pub(crate) base_url: Option<String>,
+    /// Chain to pay on: 4217 is Tempo mainnet, 42431 its testnet; mainnet unless the config file says otherwise
+    #[arg(long, value_name = "ID", env = "GROK_MPP_CHAIN_ID")]
+    pub(crate) chain_id: Option<u64>,
     /// Seconds to wait for the answer once it is paid for
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub(crate) timeout: Duration,
@@ -221,9 +258,16 @@ pub(crate) struct LedgerArgs {
     /// grok-mpp/ledger.sqlite in your data folder
     #[arg(long, value_name = "FILE", env = "GROK_MPP_LEDGER", hide_env_values = true)]
     pub(crate) ledger: Option<String>,
-    /// Settings: ledger, rpc and limits. By default grok-mpp/config.toml in your configuration folder, if it is there
-    #[arg(long, value_name = "FILE", env = "GROK_MPP_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// Where the settings are.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// Settings. By default grok-mpp/config.toml in your configuration folder, if it is there
+    #[arg(id = "config", long = "config", value_name = "FILE", env = "GROK_MPP_CONFIG")]
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// Limits in place of the config file's.
@@ -244,6 +288,11 @@ pub(crate) struct LimitArgs {
     /// Most dollars in any 30 days
     #[arg(long, value_name = "DOLLARS", allow_negative_numbers = true)]
     pub(crate) max_per_month: Option<Amount>,
+}
+
+/// The command and those below it.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    command.mut_args(without_empty_variable).mut_subcommands(without_empty_variables)
 }
 
 /// A variable that is there and empty is as good as none.

@@ -38,7 +38,7 @@ impl Books {
     }
 
     async fn open_named(args: &LedgerArgs, limits: &LimitArgs, make: bool) -> Result<Self, Failure> {
-        let Config { ledger, rpc, limits: configured } = Config::read(args.config.as_deref())?;
+        let Config { ledger, rpc, limits: configured, .. } = args.config.read()?;
         let named = args.ledger.as_deref().map(Place::parse).transpose();
         let named = named
             .map_err(|why| Failure::usage(format!("the ledger of --ledger or GROK_MPP_LEDGER {why}")))?;
@@ -52,7 +52,12 @@ impl Books {
                 let path = config::default_ledger().ok_or_else(|| {
                     Failure::unpaid("no home folder to keep the ledger in; say where with --ledger FILE")
                 })?;
-                make_folder(&path)?;
+                make_folder(&path).map_err(|error| {
+                    Failure::unpaid(format!(
+                        "the ledger {} cannot be made: {error}; say where else with --ledger FILE",
+                        path.display()
+                    ))
+                })?;
                 (SqlLedger::sqlite(&path).await?, path.display().to_string())
             }
         };
@@ -95,18 +100,13 @@ async fn postgres(_url: &str) -> Result<SqlLedger, Failure> {
     ))
 }
 
-/// Makes the folder of the default ledger, for its owner alone.
-fn make_folder(ledger: &Path) -> Result<(), Failure> {
-    let Some(folder) = ledger.parent() else { return Ok(()) };
+/// Makes the folder of the default ledger or wallet, for its owner alone.
+pub(crate) fn make_folder(file: &Path) -> std::io::Result<()> {
+    let Some(folder) = file.parent() else { return Ok(()) };
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(folder).map_err(|error| {
-        Failure::unpaid(format!(
-            "the ledger {} cannot be made: {error}; say where else with --ledger FILE",
-            ledger.display()
-        ))
-    })
+    builder.recursive(true).create(folder)
 }
 
 /// Unix seconds.

@@ -8,7 +8,6 @@ use serde_json::json;
 
 use crate::args;
 use crate::books::{Books, now};
-use crate::config;
 use crate::failure::Failure;
 use crate::output::{self, chain_name};
 use crate::payment;
@@ -99,7 +98,7 @@ fn as_text(args: &args::Budget, books: &Books, tokens: &[Token]) -> std::io::Res
         lines.extend(not_settled(open));
     }
     if books.budget.limits().is_empty() {
-        let file = args.ledger.config.clone().or_else(config::default_path);
+        let file = args.ledger.config.path();
         let file = file.map_or("a config file".to_owned(), |file| file.display().to_string());
         lines.push(format!("no limits: give --max-per-day DOLLARS, or write into {file}"));
         lines.push("    [budget]\n    day = \"5\"".to_owned());

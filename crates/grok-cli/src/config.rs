@@ -7,14 +7,18 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy as _;
 use etcetera::base_strategy::choose_native_strategy;
-use mpp_core::printable;
+use grok_mpp::Grok;
+use mpp_core::tempo::MAINNET;
+use mpp_core::{Amount, printable};
 use mpp_http::chain::Rpc;
 use mpp_http::ledger::{Limit, Scope, Window};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::args::ConfigArgs;
 use crate::failure::{Failure, chain};
-use crate::place::Place;
+use crate::place::{NO_TILDE, Place};
+use crate::wallet::SignerCommand;
 
 /// What the file says.
 #[derive(Default)]
@@ -25,6 +29,20 @@ pub(crate) struct Config {
     pub(crate) rpc: Option<Rpc>,
     /// In no particular order.
     pub(crate) limits: Vec<Limit>,
+    /// Where the service is.
+    pub(crate) base_url: Option<String>,
+    /// The chain to pay on.
+    pub(crate) chain_id: Option<u64>,
+    /// The most that an answer may cost.
+    pub(crate) max_cost: Option<Amount>,
+    /// What signs.
+    pub(crate) wallet: Option<Wallet>,
+}
+
+/// What signs, as the file says it.
+pub(crate) enum Wallet {
+    File(PathBuf),
+    Command(SignerCommand),
 }
 
 /// The windows of a limit, as they are called in the file and in JSON.
@@ -73,10 +91,48 @@ impl Config {
                     })?);
                 }
                 "budget" => config.limits = budget(value)?,
-                other => return Err(unknown(key, other, "ledger, rpc, budget")),
+                "base_url" => config.base_url = Some(string(value, "base_url", "a URL")?.to_owned()),
+                "chain_id" => config.chain_id = Some(chain_id(value)?),
+                "max_cost" => config.max_cost = Some(dollars(value, "max_cost")?),
+                name @ ("key_file" | "signer_command") if config.wallet.is_some() => {
+                    let why = format!(
+                        "{name} beside the other of key_file and signer_command; there is one wallet"
+                    );
+                    return Err(Wrong { at: key.span(), why });
+                }
+                "key_file" => config.wallet = Some(Wallet::File(key_file(value, path)?)),
+                "signer_command" => config.wallet = Some(Wallet::Command(signer_command(value)?)),
+                other => return Err(unknown(key, other, KNOWN)),
             }
         }
         Ok(config)
+    }
+
+    /// Where the service is, if the command line does not say.
+    pub(crate) fn base_url<'a>(&'a self, given: Option<&'a str>) -> &'a str {
+        given.or(self.base_url.as_deref()).unwrap_or(Grok::BASE_URL)
+    }
+
+    /// The chain to pay on, if the command line does not say.
+    pub(crate) fn chain_id(&self, given: Option<u64>) -> u64 {
+        given.or(self.chain_id).unwrap_or(MAINNET)
+    }
+
+    /// The most that an answer may cost, if the command line does not say.
+    pub(crate) fn max_cost(&self, given: Option<Amount>) -> Amount {
+        given.or(self.max_cost).unwrap_or(MAX_COST)
+    }
+}
+
+impl ConfigArgs {
+    /// Where the file is, or would be; nowhere without a home.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        self.file.clone().or_else(default_path)
+    }
+
+    /// Reads the file.
+    pub(crate) fn read(&self) -> Result<Config, Failure> {
+        Config::read(self.file.as_deref())
     }
 }
 
@@ -89,6 +145,35 @@ fn ledger(value: &Spanned<DeValue<'_>>, file: &Path) -> Result<Place, Wrong> {
         (Place::File(path), Some(folder)) => Place::File(folder.join(path).display().to_string()),
         (place, _) => place,
     })
+}
+
+/// The wallet's file, relative to this one.
+fn key_file(value: &Spanned<DeValue<'_>>, file: &Path) -> Result<PathBuf, Wrong> {
+    let path = string(value, "key_file", "a path")?;
+    let wrong = |why: &str| Wrong { at: value.span(), why: format!("key_file {why}") };
+    match path {
+        "" => Err(wrong("must not be empty")),
+        path if path.starts_with('~') => Err(wrong(NO_TILDE)),
+        path => Ok(file.parent().map_or_else(|| path.into(), |folder| folder.join(path))),
+    }
+}
+
+fn signer_command(value: &Spanned<DeValue<'_>>) -> Result<SignerCommand, Wrong> {
+    let command = SignerCommand::parse(string(value, "signer_command", "a command")?);
+    command.map_err(|why| Wrong { at: value.span(), why: format!("signer_command {why}") })
+}
+
+fn chain_id(value: &Spanned<DeValue<'_>>) -> Result<u64, Wrong> {
+    let number = match value.get_ref() {
+        DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
+        _ => None,
+    };
+    number.ok_or_else(|| Wrong { at: value.span(), why: "chain_id must be a whole number".to_owned() })
+}
+
+fn dollars(value: &Spanned<DeValue<'_>>, path: &str) -> Result<Amount, Wrong> {
+    let dollars = string(value, path, "dollars in quotes, such as \"0.50\"")?;
+    dollars.parse().map_err(|error| Wrong { at: value.span(), why: format!("{path} {error}") })
 }
 
 /// The budget: limits on all payments, and tables of those on some.
@@ -139,10 +224,7 @@ fn limit(
 ) -> Result<Limit, Wrong> {
     let window = WINDOWS.iter().find(|(name, _)| *name == key.get_ref().as_ref());
     let (_, window) = window.ok_or_else(|| unknown(key, path, known))?;
-    let dollars = string(value, path, "dollars in quotes, such as \"0.50\"")?;
-    let amount =
-        dollars.parse().map_err(|error| Wrong { at: value.span(), why: format!("{path} {error}") })?;
-    Ok(Limit { scope, window: *window, amount })
+    Ok(Limit { scope, window: *window, amount: dollars(value, path)? })
 }
 
 fn table<'a, 'i>(value: &'a Spanned<DeValue<'i>>, path: &str) -> Result<&'a DeTable<'i>, Wrong> {
@@ -170,7 +252,7 @@ struct Wrong {
 }
 
 /// `grok-mpp/config.toml` where the platform keeps settings; nowhere without a home.
-pub(crate) fn default_path() -> Option<PathBuf> {
+fn default_path() -> Option<PathBuf> {
     let folders = choose_native_strategy().ok()?;
     // Apple keeps the folder for preferences to itself.
     let folder = if cfg!(target_os = "macos") { folders.data_dir() } else { folders.config_dir() };
@@ -182,5 +264,14 @@ pub(crate) fn default_ledger() -> Option<PathBuf> {
     Some(choose_native_strategy().ok()?.data_dir().join("grok-mpp").join("ledger.sqlite"))
 }
 
+/// `grok-mpp/wallet.json` where the platform keeps data; nowhere without a home.
+pub(crate) fn default_wallet() -> Option<PathBuf> {
+    Some(choose_native_strategy().ok()?.data_dir().join("grok-mpp").join("wallet.json"))
+}
+
+/// What the file can hold.
+const KNOWN: &str = "ledger, rpc, budget, base_url, chain_id, max_cost, key_file, signer_command";
+/// The most that an answer may cost unless somebody says otherwise: half a dollar.
+const MAX_COST: Amount = Amount::from_base_units(500_000);
 /// Longest part of the file that is shown, in characters.
 const MAX_SHOWN: usize = 200;

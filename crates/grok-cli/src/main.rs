@@ -7,18 +7,20 @@ mod config;
 mod failure;
 mod history;
 mod output;
+mod pages;
 mod payment;
 mod place;
 mod reconcile;
 mod report;
 mod run;
 mod service;
+mod settings;
 mod terminal;
 mod wallet;
 
 use std::process::ExitCode;
 
-use args::{Cli, Command};
+use args::{Cli, Command, ConfigCommand};
 use failure::{Failure, SUCCESS};
 
 fn main() -> ExitCode {
@@ -46,6 +48,10 @@ async fn execute(command: &Command) -> Result<u8, Failure> {
         Command::Budget(args) => budget::budget(args).await?,
         Command::Reconcile(args) => return reconcile::reconcile(args).await,
         Command::Evidence(args) => history::evidence(args).await?,
+        Command::Wallet(command) => wallet::wallet(command).await?,
+        Command::Config(command) => settings::config(command)?,
+        Command::Completions { shell } => pages::completions(*shell)?,
+        Command::Man { command } => pages::man(command)?,
     }
     Ok(SUCCESS)
 }
@@ -53,10 +59,13 @@ async fn execute(command: &Command) -> Result<u8, Failure> {
 fn as_json(command: &Command) -> bool {
     match command {
         Command::Run(args) => args.call.json,
-        Command::Quote(args) => args.json,
+        Command::Quote(args) => args.call.json,
         Command::History(args) => args.json,
         Command::Budget(args) => args.json,
         Command::Reconcile(args) => args.json,
         Command::Evidence(args) => args.json,
+        Command::Wallet(command) => command.json(),
+        Command::Config(ConfigCommand::Show { json, .. }) => *json,
+        Command::Config(_) | Command::Completions { .. } | Command::Man { .. } => false,
     }
 }

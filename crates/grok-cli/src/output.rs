@@ -36,6 +36,11 @@ pub(crate) fn print_text(text: &str) -> io::Result<()> {
     }
 }
 
+/// A text that is ours as it is.
+pub(crate) fn print_raw(text: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{text}")
+}
+
 /// One JSON value on standard output.
 pub(crate) fn print_json(value: &Value) -> io::Result<()> {
     writeln!(io::stdout(), "{value:#}")

@@ -14,15 +14,17 @@ impl Place {
     pub(crate) fn parse(name: &str) -> Result<Self, &'static str> {
         match scheme(name).as_deref() {
             _ if name.is_empty() => Err("must not be empty"),
-            _ if name.starts_with('~') => {
-                Err("must not begin with ~, which only shells replace: write out the home folder")
-            }
+            _ if name.starts_with('~') => Err(NO_TILDE),
             Some("postgres" | "postgresql") => Ok(Place::Postgres(name.to_owned())),
             Some(_) => Err("must be the path of an SQLite file, or postgres://…"),
             None => Ok(Place::File(name.to_owned())),
         }
     }
 }
+
+/// Why a path that begins like a home folder is none.
+pub(crate) const NO_TILDE: &str =
+    "must not begin with ~, which only shells replace: write out the home folder";
 
 /// What stands before `://`, in lower case.
 fn scheme(name: &str) -> Option<String> {

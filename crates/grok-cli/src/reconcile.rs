@@ -66,6 +66,11 @@ async fn ask_public_nodes(books: &Books) -> Result<Reconciled, Failure> {
     Ok(all)
 }
 
+/// Tempo's own node of a chain.
+pub(crate) fn public_node(chain_id: u64) -> Option<&'static str> {
+    PUBLIC_NODES.iter().find(|(id, _)| *id == chain_id).map(|(_, url)| *url)
+}
+
 fn node(url: &str) -> Result<Rpc, Failure> {
     Rpc::new(url).map_err(|error| Failure::usage(error.to_string()))
 }

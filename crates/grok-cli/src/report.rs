@@ -133,7 +133,7 @@ pub(crate) fn failure(failure: &Failure, as_json: bool) -> io::Result<()> {
 }
 
 /// The terms of an offer: those that a payment's evidence has, and what else there is to say before paying.
-fn terms(quoted: &Quoted) -> Value {
+pub(crate) fn terms(quoted: &Quoted) -> Value {
     let (quote, mut terms) = (&quoted.quote, quoted.terms());
     if let Some(terms) = terms.as_object_mut() {
         terms.insert("dollars".to_owned(), quote.amount.to_string().into());

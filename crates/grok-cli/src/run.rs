@@ -17,7 +17,8 @@ use crate::terminal::{Waiting, interrupted};
 /// Buys an answer.
 pub(crate) async fn run(args: &args::Run) -> Result<(), Failure> {
     let prompt = prompt(&args.call.question)?;
-    let service = Service::start(&args.call.service, Some((&args.ledger, &args.limits))).await?;
+    let service =
+        Service::start(&args.call.service, &args.ledger.config, Some((&args.ledger, &args.limits))).await?;
     let waiting = Waiting::start("asking for the price");
     let asked = interrupted(question(&service, prompt, &args.call.question).send()).await;
     drop(waiting);
@@ -66,9 +67,10 @@ async fn left(service: &Service, payment: Option<&Payment>) -> Vec<Standing> {
 }
 
 /// Asks for the price.
-pub(crate) async fn quote(args: &args::Call) -> Result<(), Failure> {
+pub(crate) async fn quote(args: &args::Quote) -> Result<(), Failure> {
+    let args::Quote { call: args, config } = args;
     let prompt = prompt(&args.question)?;
-    let service = Service::start(&args.service, None).await?;
+    let service = Service::start(&args.service, config, None).await?;
     let waiting = Waiting::start("asking for the price");
     let asked = question(&service, prompt, &args.question).quote().await;
     drop(waiting);

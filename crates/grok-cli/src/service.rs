@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use grok_gateway::sandbox::{Sandbox, SandboxOptions};
 use grok_mpp::Grok;
-use mpp_core::tempo::{Address, LocalSigner, PATH_USD, USDC_E};
+use mpp_core::tempo::{Address, PATH_USD, Signer, USDC_E};
 use mpp_core::{Amount, Policy};
 use mpp_http::chain::Rpc;
 use mpp_http::ledger::{Ledger as _, Settled, Step};
 use mpp_http::reconcile::{ReconcileError, watch};
 use mpp_http::{Client, Money, Payment};
 
-use crate::args::{LedgerArgs, LimitArgs, ServiceArgs};
+use crate::args::{ConfigArgs, LedgerArgs, LimitArgs, ServiceArgs};
 use crate::books::{Books, now};
 use crate::failure::{Failure, chain};
 use crate::output;
@@ -35,12 +35,14 @@ impl Service {
     /// Makes ready to ask, and, if there is somewhere to write payments down, to pay.
     pub(crate) async fn start(
         args: &ServiceArgs,
+        config: &ConfigArgs,
         books: Option<(&LedgerArgs, &LimitArgs)>,
     ) -> Result<Self, Failure> {
+        let config = config.read()?;
         // A quote signs nothing, and a sandbox's own ledger takes play money: neither needs a wallet.
         let play_money = args.sandbox && args.rpc.is_none();
         let signer = match books.is_some() && !play_money {
-            true => wallet::load(args.key_file.as_deref())?,
+            true => wallet::load(&args.wallet, &config).await?,
             false => wallet::throw_away()?,
         };
         let payer = signer.address();
@@ -54,11 +56,15 @@ impl Service {
             Some(url) => Some(Rpc::new(url).map_err(|error| Failure::usage(error.to_string()))?),
             None => configured,
         };
+        let max_cost = config.max_cost(args.max_cost);
         let (base_url, policy) = match &sandbox {
             Some(sandbox) => {
-                (sandbox.base_url(), Policy::new(sandbox.chain_id(), [sandbox.token()], args.max_cost))
+                (sandbox.base_url(), Policy::new(sandbox.chain_id(), [sandbox.token()], max_cost))
             }
-            None => (&*args.base_url, Policy::new(args.chain_id, [PATH_USD, USDC_E], args.max_cost)),
+            None => (
+                config.base_url(args.base_url.as_deref()),
+                Policy::new(config.chain_id(args.chain_id), [PATH_USD, USDC_E], max_cost),
+            ),
         };
         let sent = Arc::default();
         let client = client(args, signer, policy, books.as_ref(), Arc::clone(&sent));
@@ -128,7 +134,7 @@ async fn sandbox(args: &ServiceArgs, payer: Address) -> Result<Sandbox, Failure>
 
 fn client(
     args: &ServiceArgs,
-    signer: LocalSigner,
+    signer: Arc<dyn Signer>,
     policy: Policy,
     books: Option<&Books>,
     sent: Arc<Mutex<Option<Payment>>>,

@@ -47,7 +47,8 @@ fn seen(answer: &Answer) -> Value {
         let bytes = image.bytes().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         json!([image.url(), bytes, image.revised_prompt, image.respects_moderation])
     });
-    let audio = answer.audio().map(|audio| json!([String::from_utf8_lossy(&audio.bytes), audio.content_type]));
+    let audio =
+        answer.audio().map(|audio| json!([String::from_utf8_lossy(&audio.bytes), audio.content_type]));
     // Most answers have none of these.
     for (name, found) in [
         ("function_calls", called.collect::<Vec<_>>()),

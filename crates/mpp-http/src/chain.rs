@@ -105,6 +105,23 @@ impl Rpc {
         }
     }
 
+    /// What `owner` holds of `token` on chain `chain_id`, in base units.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers nonsense, as where there is no such token, or is on another chain.
+    pub async fn balance_of(
+        &self,
+        chain_id: u64,
+        token: Address,
+        owner: Address,
+    ) -> Result<Amount, RpcError> {
+        self.check_chain(chain_id).await?;
+        let call = json!({ "to": token, "data": format!("{BALANCE_OF}{:x}", owner.into_word()) });
+        let balance = self.call("eth_call", json!([call, "latest"])).await?;
+        let word = Some(&balance).filter(|word| word.as_str().is_some_and(|word| word.len() == 66));
+        word.and_then(amount).ok_or(RpcError::Answer("balance"))
+    }
+
     /// Whether the node is on chain `asked`. It is asked once.
     pub(crate) async fn check_chain(&self, asked: u64) -> Result<(), RpcError> {
         let node = match self.chain_id.get() {
@@ -313,6 +330,8 @@ fn amount(data: &Value) -> Option<Amount> {
 const TRANSFER: &str = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
 /// `TransferWithMemo(address,address,uint256,bytes32)`.
 const TRANSFER_WITH_MEMO: &str = "0x57bc7354aa85aed339e000bccffabbc529466af35f0772c8f8ee1145927de7f0";
+/// `balanceOf(address)`.
+const BALANCE_OF: &str = "0x70a08231";
 /// Where the chain transfers fees to.
 const FEE_COLLECTOR: Address =
     Address::new([0xfe, 0xec, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);

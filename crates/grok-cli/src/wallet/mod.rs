@@ -1,0 +1,184 @@
+//! The wallet: where what signs payments is, by argument, environment, config file or in its usual place, in this order. A key
+//! is in a file, a keystore or bare, or in the environment; or another program signs; or, for a sandbox, it is thrown away.
+
+mod keystore;
+mod make;
+mod passphrase;
+mod remote;
+mod show;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mpp_core::tempo::{Address, LocalSigner, Signer};
+use zeroize::Zeroizing;
+
+use crate::args::{WalletArgs, WalletCommand};
+use crate::config::{self, Config};
+use crate::failure::Failure;
+use keystore::Keystore;
+use remote::RemoteSigner;
+pub(crate) use remote::SignerCommand;
+
+pub(crate) const VARIABLE: &str = "GROK_MPP_PRIVATE_KEY";
+/// Longest key file read, in bytes; a keystore takes 600.
+const MAX_KEY_FILE: u64 = 16 * 1024;
+
+/// Does what one of the wallet's commands says.
+pub(crate) async fn wallet(command: &WalletCommand) -> Result<(), Failure> {
+    match command {
+        WalletCommand::New(args) => make::new(args),
+        WalletCommand::Import(args) => make::import(args),
+        WalletCommand::Address(args) => show::address(args).await,
+        WalletCommand::Balance(args) => show::balance(args).await,
+        WalletCommand::Fund(args) => show::fund(args).await,
+    }
+}
+
+/// Where what signs is.
+pub(crate) enum Source {
+    File(PathBuf),
+    Variable(Zeroizing<String>),
+    Command(SignerCommand),
+}
+
+impl Source {
+    /// What holds now, if anything does.
+    pub(crate) fn find(args: &WalletArgs, config: &Config) -> Result<Option<Self>, Failure> {
+        if let Some(path) = &args.key_file {
+            return Ok(Some(Source::File(path.clone())));
+        }
+        if let Some(text) = &args.signer_command {
+            let command = SignerCommand::parse(text);
+            let command = command.map_err(|why| Failure::usage(format!("--signer-command {why}")))?;
+            return Ok(Some(Source::Command(command)));
+        }
+        if let Some(key) = variable(VARIABLE) {
+            return Ok(Some(Source::Variable(key)));
+        }
+        if let Some(source) = &config.wallet {
+            return Ok(Some(match source {
+                config::Wallet::File(path) => Source::File(path.clone()),
+                config::Wallet::Command(command) => Source::Command(command.clone()),
+            }));
+        }
+        Ok(config::default_wallet().filter(|path| path.exists()).map(Source::File))
+    }
+
+    fn expect(args: &WalletArgs, config: &Config) -> Result<Self, Failure> {
+        Source::find(args, config)?.ok_or_else(|| {
+            Failure::usage(format!(
+                "no wallet: make one by grok-mpp wallet new, give --key-file FILE or set {VARIABLE}, or try --sandbox, \
+                 which needs none"
+            ))
+        })
+    }
+}
+
+/// What signs.
+pub(crate) async fn load(args: &WalletArgs, config: &Config) -> Result<Arc<dyn Signer>, Failure> {
+    let passphrase_file = args.passphrase_file.as_deref();
+    Ok(match Source::expect(args, config)? {
+        Source::Variable(key) => Arc::new(from_variable(&key)?),
+        Source::File(path) => Arc::new(open(KeyFile::read(&path)?, &path, passphrase_file)?),
+        Source::Command(command) => Arc::new(RemoteSigner::connect(command).await?),
+    })
+}
+
+/// Whose payments are signed. A keystore that names its address is taken by its word: who could change that could as well
+/// put another keystore there.
+async fn address(args: &WalletArgs, config: &Config) -> Result<Address, Failure> {
+    if let Source::File(path) = Source::expect(args, config)?
+        && let KeyFile::Keystore(Keystore { address: Some(address), .. }) = KeyFile::read(&path)?
+    {
+        return Ok(address);
+    }
+    Ok(load(args, config).await?.address())
+}
+
+/// A key that nobody knows, for money that is none.
+pub(crate) fn throw_away() -> Result<Arc<dyn Signer>, Failure> {
+    let key = Zeroizing::new(random()?);
+    let signer = LocalSigner::from_bytes(&key).map_err(|error| Failure::unpaid(error.to_string()))?;
+    Ok(Arc::new(signer))
+}
+
+/// What a key file turned out to hold.
+enum KeyFile {
+    Bare(LocalSigner),
+    Keystore(Keystore),
+}
+
+impl KeyFile {
+    fn read(path: &Path) -> Result<Self, Failure> {
+        let wrong = |why: String| Failure::usage(format!("key file {}: {why}", path.display()));
+        let file = PrivateFile::open(path, MAX_KEY_FILE).map_err(wrong)?;
+        if file.text.trim_start().starts_with('{') {
+            return Keystore::parse(&file.text).map(KeyFile::Keystore).map_err(wrong);
+        }
+        let text = file.secret().map_err(wrong)?;
+        LocalSigner::from_hex(&text).map(KeyFile::Bare).map_err(|error| wrong(error.to_string()))
+    }
+}
+
+fn open(file: KeyFile, path: &Path, passphrase_file: Option<&Path>) -> Result<LocalSigner, Failure> {
+    match file {
+        KeyFile::Bare(signer) => Ok(signer),
+        KeyFile::Keystore(keystore) => {
+            let passphrase = passphrase::known(passphrase_file, path)?;
+            let opened = keystore.open(&passphrase);
+            opened.map_err(|why| Failure::usage(format!("key file {}: {why}", path.display())))
+        }
+    }
+}
+
+fn from_variable(key: &str) -> Result<LocalSigner, Failure> {
+    LocalSigner::from_hex(key).map_err(|error| Failure::usage(format!("{VARIABLE}: {error}")))
+}
+
+/// A file that may hold a secret.
+struct PrivateFile {
+    text: Zeroizing<String>,
+    /// Whether others than its owner can read it.
+    exposed: bool,
+}
+
+impl PrivateFile {
+    /// Reads a file, if it is text of at most `most` bytes.
+    fn open(path: &Path, most: u64) -> Result<Self, String> {
+        let file = File::open(path).map_err(|error| error.to_string())?;
+        let metadata = file.metadata().map_err(|error| error.to_string())?;
+        if metadata.len() > most {
+            return Err(format!("longer than {most} bytes"));
+        }
+        #[cfg(unix)]
+        let exposed = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0;
+        #[cfg(not(unix))]
+        let exposed = false;
+        // A pipe has no length.
+        let text = std::io::read_to_string(std::io::Read::take(file, most)).map(Zeroizing::new);
+        Ok(PrivateFile { text: text.map_err(|error| error.to_string())?, exposed })
+    }
+
+    /// What it holds, unless others can read it.
+    fn secret(self) -> Result<Zeroizing<String>, String> {
+        match self.exposed {
+            true => {
+                Err("others can read it; run chmod 600 on it, and think about whether they have".to_owned())
+            }
+            false => Ok(self.text),
+        }
+    }
+}
+
+/// A variable of the environment; one that is empty is as good as none.
+fn variable(name: &str) -> Option<Zeroizing<String>> {
+    std::env::var(name).map(Zeroizing::new).ok().filter(|text| !text.is_empty())
+}
+
+fn random<const SIZE: usize>() -> Result<[u8; SIZE], Failure> {
+    let mut bytes = [0; SIZE];
+    getrandom::fill(&mut bytes).map_err(|error| Failure::unpaid(format!("no randomness: {error}")))?;
+    Ok(bytes)
+}

@@ -1,0 +1,146 @@
+//! `wallet address`, `wallet balance` and `wallet fund`: whose money it is, how much, and how it gets more.
+
+use std::io::{self, IsTerminal as _};
+
+use mpp_core::Amount;
+use mpp_core::tempo::{Address, MAINNET, MODERATO, PATH_USD, USDC_E};
+use mpp_http::chain::{Rpc, RpcError};
+use qrcodegen::{QrCode, QrCodeEcc};
+use serde_json::json;
+
+use crate::args::{BalanceArgs, FundArgs, ShowArgs};
+use crate::config::Config;
+use crate::failure::{Failure, chain};
+use crate::output::{self, base_units, chain_name};
+use crate::reconcile::public_node;
+
+/// Prints the address.
+pub(super) async fn address(args: &ShowArgs) -> Result<(), Failure> {
+    let address = super::address(&args.wallet, &args.config.read()?).await?;
+    let printed = if args.json {
+        output::print_json(&json!({ "address": address }))
+    } else {
+        output::print_text(&address.to_string())
+    };
+    output::printed(printed, None)
+}
+
+/// Asks a node how much of each dollar there is.
+pub(super) async fn balance(args: &BalanceArgs) -> Result<(), Failure> {
+    let config = args.show.config.read()?;
+    let address = super::address(&args.show.wallet, &config).await?;
+    let chain_id = config.chain_id(args.chain_id);
+    let node = node(args.rpc.as_deref(), config, chain_id)?;
+    let mut balances = Vec::new();
+    for (name, token) in tokens(chain_id) {
+        balances.push((name, token, asked(&node, chain_id, token, address).await?));
+    }
+    let printed = if args.show.json {
+        output::print_json(&json!({
+            "address": address,
+            "chain_id": chain_id,
+            "tokens": balances.iter().map(|(name, token, balance)| json!({
+                "name": name,
+                "token": token,
+                "balance": base_units(*balance),
+                "dollars": balance.to_string(),
+            })).collect::<Vec<_>>(),
+        }))
+    } else {
+        let lines = balances.iter().map(|(name, _, balance)| format!("{name:<12} ${balance}"));
+        let wallet = format!("wallet       {address}");
+        let chain = format!("chain        {}", chain_name(chain_id));
+        output::print_text(&[wallet, chain].into_iter().chain(lines).collect::<Vec<_>>().join("\n"))
+    };
+    output::printed(printed, None)
+}
+
+/// Prints the address, also as a terminal's picture of it, and how dollars get there.
+pub(super) async fn fund(args: &FundArgs) -> Result<(), Failure> {
+    let config = args.show.config.read()?;
+    let address = super::address(&args.show.wallet, &config).await?;
+    let chain_id = config.chain_id(args.chain_id);
+    let how = how(chain_id, address);
+    let printed = if args.show.json {
+        output::print_json(&json!({ "address": address, "chain_id": chain_id, "how": how }))
+    } else {
+        output::print_text(&address.to_string()).and_then(|()| match io::stdout().is_terminal() {
+            true => picture(&address.to_string()),
+            false => Ok(()),
+        })
+    };
+    if !args.show.json {
+        let _ = output::note(&how);
+    }
+    output::printed(printed, None)
+}
+
+/// The node to ask: the one that was named, or a public one.
+fn node(named: Option<&str>, config: Config, chain_id: u64) -> Result<Rpc, Failure> {
+    if let Some(url) = named {
+        return Rpc::new(url).map_err(|error| Failure::usage(error.to_string()));
+    }
+    match (config.rpc, public_node(chain_id)) {
+        (Some(rpc), _) => Ok(rpc),
+        (None, Some(url)) => Rpc::new(url).map_err(|error| Failure::usage(error.to_string())),
+        (None, None) => Err(Failure::usage(format!(
+            "no public node of chain {chain_id} is known; give one with --rpc URL"
+        ))),
+    }
+}
+
+/// The dollars of a chain that can be paid with.
+fn tokens(chain_id: u64) -> Vec<(&'static str, Address)> {
+    let mut tokens = vec![("pathUSD", PATH_USD)];
+    if chain_id == MAINNET {
+        tokens.push(("USDC.e", USDC_E));
+    }
+    tokens
+}
+
+async fn asked(node: &Rpc, chain_id: u64, token: Address, owner: Address) -> Result<Amount, Failure> {
+    node.balance_of(chain_id, token, owner).await.map_err(|error| match error {
+        RpcError::Chain { asked, node } => Failure::usage(format!(
+            "the node is on chain {node}, not on {asked}; give another with --rpc, or its chain with --chain-id"
+        )),
+        error => Failure::unpaid(chain(&error)),
+    })
+}
+
+fn how(chain_id: u64, address: Address) -> String {
+    match chain_id {
+        MAINNET => format!(
+            "Send dollars to this address on Tempo mainnet, chain {MAINNET}:\n  \
+             pathUSD  {PATH_USD}\n  \
+             USDC.e   {USDC_E}\n\
+             What is sent on another chain does not arrive. Fees are paid in the same dollars.\n\
+             Send no more than you could lose with this machine."
+        ),
+        MODERATO => format!(
+            "Tempo gives play money on its testnet, chain {MODERATO}, to whoever asks:\n  \
+             at https://docs.tempo.xyz/quickstart/faucet, or by\n  \
+             cast rpc tempo_fundAddress {address} --rpc-url https://rpc.moderato.tempo.xyz"
+        ),
+        other => format!("Send pathUSD to this address on chain {other}:\n  pathUSD  {PATH_USD}"),
+    }
+}
+
+/// A QR code, two rows of it to a line of text, black on white whatever the terminal's colours are.
+fn picture(text: &str) -> io::Result<()> {
+    let code = QrCode::encode_text(text, QrCodeEcc::Medium).map_err(io::Error::other)?;
+    let (from, to) = (-MARGIN, code.size().saturating_add(MARGIN));
+    let lines = (from..to).step_by(2).map(|y| {
+        let blocks =
+            (from..to).map(|x| match (code.get_module(x, y), code.get_module(x, y.saturating_add(1))) {
+                (true, true) => '█',
+                (true, false) => '▀',
+                (false, true) => '▄',
+                (false, false) => ' ',
+            });
+        format!("\u{1b}[38;5;16;48;5;231m{}\u{1b}[0m", blocks.collect::<String>())
+    });
+    output::print_raw(&lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// The white around a code that its readers need, in squares.
+const MARGIN: i32 = 4;
