@@ -1,5 +1,6 @@
 //! The command line as clap reads it.
 
+mod ask;
 mod wallet;
 
 use std::path::PathBuf;
@@ -9,9 +10,9 @@ use clap::error::ErrorKind::{ArgumentConflict, MissingSubcommand};
 use clap::parser::ValueSource;
 use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
-use grok_mpp::Grok;
 use mpp_core::Amount;
 
+pub(crate) use ask::{Chat, Edit, Image, Pictures, Purchase, Question, Quote, Run, Schema, Speak, Web, X};
 pub(crate) use wallet::{BalanceArgs, FundArgs, MakeArgs, ShowArgs, WalletArgs, WalletCommand};
 
 use crate::terminal::Color;
@@ -31,7 +32,7 @@ Exit codes:
   4  the ledger cannot be opened
   5  some payments stay open";
 
-/// Ask Grok, which runs Python to find the answer, and pay per call from a Tempo wallet.
+/// Ask Grok, and pay per call from a Tempo wallet: no account, no key.
 #[derive(Debug, Parser)]
 #[command(name = "grok-mpp", version, after_help = EXIT_CODES, arg_required_else_help = true, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -51,10 +52,24 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Buy an answer: the answer on standard output, all else on standard error
+    /// Buy an answer that Grok finds by running Python
     Run(Run),
-    /// Ask for the price, and pay nothing
+    /// Buy an answer
+    Chat(Chat),
+    /// Buy an answer from the web
+    Web(Web),
+    /// Buy an answer from posts on X
+    X(X),
+    /// Buy pictures of what a prompt says
+    Image(Image),
+    /// Buy a picture, changed as a prompt says
+    Edit(Edit),
+    /// Buy a text, spoken
+    Speak(Speak),
+    /// Ask what run would cost, and pay nothing; the others have --dry-run
     Quote(Quote),
+    /// Show what the service says it sells, and how that differs from what is known here
+    Schema(Schema),
     /// List payments, the newest last
     History(History),
     /// Show what is left of each limit
@@ -80,35 +95,6 @@ pub(crate) enum Command {
         /// The command it is about, such as wallet new; grok-mpp as a whole if not given
         command: Vec<String>,
     },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Run {
-    #[command(flatten)]
-    pub(crate) call: Call,
-    #[command(flatten)]
-    pub(crate) ledger: LedgerArgs,
-    #[command(flatten)]
-    pub(crate) limits: LimitArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Quote {
-    #[command(flatten)]
-    pub(crate) call: Call,
-    #[command(flatten)]
-    pub(crate) config: ConfigArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Call {
-    #[command(flatten)]
-    pub(crate) question: Question,
-    #[command(flatten)]
-    pub(crate) service: ServiceArgs,
-    /// Print one JSON object instead of text
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -201,25 +187,6 @@ impl Cli {
         });
         read.unwrap_or_else(|error| error.exit())
     }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Question {
-    /// What to ask; - reads it from standard input
-    #[arg(required_unless_present = "file")]
-    pub(crate) prompt: Option<String>,
-    /// Put the text of a file after the prompt, or in its place
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
-    /// Instructions that stand before the prompt
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) system: Option<String>,
-    /// Which Grok answers; must be of the grok-4 family
-    #[arg(long, default_value = Grok::DEFAULT_MODEL)]
-    pub(crate) model: String,
-    /// Most tokens of the answer, hidden reasoning included; the price follows it
-    #[arg(long, value_name = "N", default_value_t = Grok::DEFAULT_MAX_TOKENS)]
-    pub(crate) max_tokens: u32,
 }
 
 #[derive(Debug, Args)]

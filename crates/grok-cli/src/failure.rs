@@ -47,19 +47,22 @@ impl Failure {
         Failure { payment, ..Failure::new(code, format!("cannot print: {error}")) }
     }
 
-    /// Ctrl-C, and the payment that had left by then.
+    /// Ctrl-C, and the payment that had left by then, as the ledger has it.
     pub(crate) fn interrupted(payment: Option<Payment>) -> Self {
-        let code = if payment.is_some() { UNKNOWN } else { NO_MONEY_MOVED };
+        let code = payment.as_ref().map_or(NO_MONEY_MOVED, |payment| code_of(payment.money()));
         let stands = payment.as_ref().map(stands).unwrap_or_default();
         Failure { payment: payment.map(Box::new), ..Failure::new(code, stands + "interrupted") }
+    }
+
+    /// A person at the terminal did not agree to the price.
+    pub(crate) fn declined() -> Self {
+        Failure::new(REFUSED, "declined".to_owned())
     }
 
     /// A call that failed, and its payment as far as it is known by now.
     pub(crate) fn call(error: &grok_mpp::Error, payment: Option<Payment>) -> Self {
         let money = payment.as_ref().map_or(Money::NotMoved, Payment::money);
         let code = match (money, error) {
-            (Money::Unknown, _) => UNKNOWN,
-            (Money::Paid, _) => PAID_FOR_NOTHING,
             (Money::NotMoved, grok_mpp::Error::Request(_) | grok_mpp::Error::BaseUrl(_)) => USAGE,
             (Money::NotMoved, grok_mpp::Error::Http(mpp_http::Error::Request(_))) => USAGE,
             (Money::NotMoved, grok_mpp::Error::Http(mpp_http::Error::OverBudget(_))) => REFUSED,
@@ -68,7 +71,7 @@ impl Failure {
             {
                 REFUSED
             }
-            (Money::NotMoved, _) => NO_MONEY_MOVED,
+            (money, _) => code_of(money),
         };
         let stands = payment.as_ref().map(stands).unwrap_or_default();
         let message = match error {
@@ -81,6 +84,15 @@ impl Failure {
 
     fn new(code: u8, message: String) -> Self {
         Failure { code, message, payment: None, left: Vec::new(), body: None }
+    }
+}
+
+/// What a call without an answer ends with, if it is known no better.
+fn code_of(money: Money) -> u8 {
+    match money {
+        Money::NotMoved => NO_MONEY_MOVED,
+        Money::Unknown => UNKNOWN,
+        Money::Paid => PAID_FOR_NOTHING,
     }
 }
 

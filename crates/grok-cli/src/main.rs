@@ -1,6 +1,7 @@
 //! `grok-mpp`: reads arguments, does what one command says, and ends with a code that says what became of the money.
 
 mod args;
+mod ask;
 mod books;
 mod budget;
 mod config;
@@ -12,7 +13,7 @@ mod payment;
 mod place;
 mod reconcile;
 mod report;
-mod run;
+mod schema;
 mod service;
 mod settings;
 mod terminal;
@@ -20,7 +21,7 @@ mod wallet;
 
 use std::process::ExitCode;
 
-use args::{Cli, Command, ConfigCommand};
+use args::{Cli, Command, ConfigCommand, Purchase};
 use failure::{Failure, SUCCESS};
 
 fn main() -> ExitCode {
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
         Err(error) => Err(Failure::unpaid(format!("cannot start: {error}"))),
     };
     let code = ended.unwrap_or_else(|failure| {
-        let failure = if matches!(command, Command::Run(_)) { failure.of_a_run() } else { failure };
+        let failure = if purchase(&command).is_some() { failure.of_a_run() } else { failure };
         // A terminal that is gone changes nothing about the money, which the exit code still tells.
         let _ = report::failure(&failure, as_json(&command));
         failure.code
@@ -42,8 +43,15 @@ fn main() -> ExitCode {
 
 async fn execute(command: &Command) -> Result<u8, Failure> {
     match command {
-        Command::Run(args) => run::run(args).await?,
-        Command::Quote(args) => run::quote(args).await?,
+        Command::Run(args) => ask::run(args).await?,
+        Command::Chat(args) => ask::chat(args).await?,
+        Command::Web(args) => ask::web(args).await?,
+        Command::X(args) => ask::x(args).await?,
+        Command::Image(args) => ask::image(args).await?,
+        Command::Edit(args) => ask::edit(args).await?,
+        Command::Speak(args) => ask::speak(args).await?,
+        Command::Quote(args) => ask::quote(args).await?,
+        Command::Schema(args) => schema::schema(args).await?,
         Command::History(args) => history::history(args).await?,
         Command::Budget(args) => budget::budget(args).await?,
         Command::Reconcile(args) => return reconcile::reconcile(args).await,
@@ -56,16 +64,30 @@ async fn execute(command: &Command) -> Result<u8, Failure> {
     Ok(SUCCESS)
 }
 
+/// What a command is told that buys.
+fn purchase(command: &Command) -> Option<&Purchase> {
+    match command {
+        Command::Run(args) => Some(&args.purchase),
+        Command::Chat(args) => Some(&args.purchase),
+        Command::Web(args) => Some(&args.purchase),
+        Command::X(args) => Some(&args.purchase),
+        Command::Image(args) => Some(&args.purchase),
+        Command::Edit(args) => Some(&args.purchase),
+        Command::Speak(args) => Some(&args.purchase),
+        _ => None,
+    }
+}
+
 fn as_json(command: &Command) -> bool {
     match command {
-        Command::Run(args) => args.call.json,
-        Command::Quote(args) => args.call.json,
+        Command::Quote(args) => args.json,
+        Command::Schema(args) => args.json,
         Command::History(args) => args.json,
         Command::Budget(args) => args.json,
         Command::Reconcile(args) => args.json,
         Command::Evidence(args) => args.json,
         Command::Wallet(command) => command.json(),
         Command::Config(ConfigCommand::Show { json, .. }) => *json,
-        Command::Config(_) | Command::Completions { .. } | Command::Man { .. } => false,
+        other => purchase(other).is_some_and(|purchase| purchase.json),
     }
 }

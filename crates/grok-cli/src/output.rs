@@ -41,6 +41,22 @@ pub(crate) fn print_raw(text: &str) -> io::Result<()> {
     writeln!(io::stdout(), "{text}")
 }
 
+/// A piece of an answer that goes on.
+pub(crate) fn print_piece(text: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    match look(&output) {
+        Look::Raw => output.write_all(text.as_bytes())?,
+        // Between its lines, it is made fit for a terminal.
+        Look::Plain | Look::Styled => {
+            for (index, line) in text.split('\n').enumerate() {
+                let end = if index == 0 { "" } else { "\n" };
+                write!(output, "{end}{}", printable(line, usize::MAX))?;
+            }
+        }
+    }
+    output.flush()
+}
+
 /// One JSON value on standard output.
 pub(crate) fn print_json(value: &Value) -> io::Result<()> {
     writeln!(io::stdout(), "{value:#}")

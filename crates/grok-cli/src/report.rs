@@ -2,6 +2,7 @@
 //! JSON object on standard output. What comes from a service is made fit for a terminal before it gets there.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,17 +13,75 @@ use mpp_http::ledger::Standing;
 use mpp_http::{Money, Payment, Quoted};
 use serde_json::{Value, json};
 
+use crate::ask::Keep;
 use crate::failure::Failure;
-use crate::output::{fact, instant, note, print_json, print_text, set_apart, title, told};
+use crate::output::{fact, instant, note, print_answer, print_json, print_text, set_apart, title, told};
 use crate::payment::{paid, standing};
-use crate::terminal::{Look, highlight, look, show_image};
+use crate::terminal::{Kind, Look, Saved, highlight, look, save, show_image};
+
+/// What was bought: text as text, and what is no text in files, whose names are printed.
+pub(crate) fn answer(answer: &Answer, keep: &Keep<'_>) -> io::Result<()> {
+    let files = files(answer, keep)?;
+    if !answer.text().is_empty() {
+        print_answer(answer.text())?;
+    }
+    for (image, file) in answer.images().iter().zip(&files.images) {
+        match (file, image.url()) {
+            (Some(file), _) => print_text(&file.display().to_string())?,
+            (None, Some(url)) => print_text(url)?,
+            (None, None) => note("a picture is held back by the service; it was paid for all the same")?,
+        }
+        if let Some(bytes) = image.bytes() {
+            show_image(&bytes)?;
+        }
+    }
+    files.audio.iter().try_for_each(|file| print_text(&file.display().to_string()))
+}
+
+/// Where what is no text was put.
+struct Files {
+    /// One for each picture that came with the answer.
+    images: Vec<Option<PathBuf>>,
+    audio: Option<PathBuf>,
+}
+
+fn files(answer: &Answer, keep: &Keep<'_>) -> io::Result<Files> {
+    let save = |bytes: Vec<u8>, kind: Kind| {
+        let Saved { path, instead } = save(&bytes, kind, &keep.stem, keep.output)?;
+        if let Some(error) = instead {
+            note(&format!("kept in {} instead: {error}", path.display()))?;
+        }
+        Ok::<PathBuf, io::Error>(path)
+    };
+    let image = |bytes: Vec<u8>| {
+        let kind = Kind::of(&bytes);
+        save(bytes, kind)
+    };
+    let images = answer.images().iter().map(|it| it.bytes().map(image).transpose());
+    let audio = answer.audio().map(|audio| save(audio.bytes.clone(), Kind::of(&audio.bytes)));
+    Ok(Files { images: images.collect::<io::Result<_>>()?, audio: audio.transpose()? })
+}
 
 /// An answer as one JSON object.
-pub(crate) fn answer_json(answer: &Answer, payment: Option<&Payment>, left: &[Standing]) -> io::Result<()> {
+pub(crate) fn answer_json(
+    answer: &Answer,
+    payment: Option<&Payment>,
+    left: &[Standing],
+    keep: &Keep<'_>,
+) -> io::Result<()> {
+    let files = files(answer, keep)?;
+    let images = answer.images().iter().zip(files.images).map(
+        |(image, file)| json!({ "file": file, "url": image.url(), "revised_prompt": image.revised_prompt }),
+    );
+    let calls = answer.function_calls().iter();
+    let calls = calls.map(|it| json!({ "id": it.id, "name": it.name, "arguments": it.arguments }));
     print_json(&json!({
         "text": answer.text(),
         "executions": answer.executions().iter().map(execution).collect::<Vec<_>>(),
+        "function_calls": calls.collect::<Vec<_>>(),
         "citations": answer.citations(),
+        "images": images.collect::<Vec<_>>(),
+        "audio": answer.audio().map(|it| json!({ "file": files.audio, "content_type": it.content_type })),
         "model": answer.model(),
         "finish": answer.finish(),
         "usage": answer.usage().map(|usage| json!({
@@ -40,7 +99,8 @@ pub(crate) fn answer_json(answer: &Answer, payment: Option<&Payment>, left: &[St
 pub(crate) fn notes(answer: &Answer, payment: Option<&Payment>, left: &[Standing]) -> io::Result<()> {
     set_apart()?;
     let mut notes = io::stderr().lock();
-    if answer.text().is_empty() {
+    let kept = answer.audio().is_some() || !answer.images().is_empty();
+    if answer.text().is_empty() && answer.function_calls().is_empty() && !kept {
         told(&mut notes, "the answer holds no text; --json shows all of it")?;
     }
     for run in answer.executions() {
@@ -54,10 +114,19 @@ pub(crate) fn notes(answer: &Answer, payment: Option<&Payment>, left: &[Standing
             show_image(&picture)?;
         }
     }
+    for call in answer.function_calls() {
+        let (name, arguments) = (printable(&call.name, 100), printable(&call.arguments, 1000));
+        fact(
+            &mut notes,
+            "wants called",
+            format_args!("{name}({arguments}), as {}", printable(&call.id, 100)),
+        )?;
+    }
     for citation in answer.citations() {
         fact(&mut notes, "source", format_args!("{}", printable(citation, 300)))?;
     }
-    if let Some(finish) = answer.finish().filter(|finish| !["completed", "stop", "end_turn"].contains(finish))
+    if let Some(finish) =
+        answer.finish().filter(|finish| !["completed", "stop", "end_turn", "tool_calls"].contains(finish))
     {
         fact(
             &mut notes,
@@ -125,6 +194,8 @@ pub(crate) fn failure(failure: &Failure, as_json: bool) -> io::Result<()> {
             told(&mut notes, &format!("grok-mpp evidence {id} prints what can be shown to claim it back"))
         }
         Money::Unknown => {
+            let id = payment.id();
+            told(&mut notes, &format!("grok-mpp evidence {id} prints all that is known of it"))?;
             let end = payment.valid_before().map(|end| format!("; it can happen until {}", instant(end)));
             let end = end.unwrap_or_default();
             told(&mut notes, &format!("do not ask again before you know: grok-mpp reconcile finds out{end}"))

@@ -1,21 +1,22 @@
 //! The service that is asked, and what pays it: the public one, another one, or a sandbox on this machine.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use grok_gateway::sandbox::{Sandbox, SandboxOptions};
 use grok_mpp::Grok;
 use mpp_core::tempo::{Address, PATH_USD, Signer, USDC_E};
-use mpp_core::{Amount, Policy};
+use mpp_core::{Amount, Decision, Policy};
 use mpp_http::chain::Rpc;
 use mpp_http::ledger::{Ledger as _, Settled, Step};
 use mpp_http::reconcile::{ReconcileError, watch};
 use mpp_http::{Client, Money, Payment};
 
-use crate::args::{ConfigArgs, LedgerArgs, LimitArgs, ServiceArgs};
+use crate::args::{ConfigArgs, LedgerArgs, LimitArgs, Purchase, ServiceArgs};
 use crate::books::{Books, now};
 use crate::failure::{Failure, chain};
 use crate::output;
 use crate::payment;
+use crate::terminal::interrupted;
 use crate::wallet;
 
 /// A service to ask.
@@ -29,6 +30,8 @@ pub(crate) struct Service {
     node: Option<Rpc>,
     /// The latest payment that was sent.
     sent: Arc<Mutex<Option<Payment>>>,
+    /// What may be paid without anybody being asked; nothing is whatever the limits allow.
+    agreed: Arc<Mutex<Option<Amount>>>,
 }
 
 impl Service {
@@ -66,15 +69,33 @@ impl Service {
                 Policy::new(config.chain_id(args.chain_id), [PATH_USD, USDC_E], max_cost),
             ),
         };
-        let sent = Arc::default();
+        let (sent, agreed) = (Arc::default(), Arc::<Mutex<Option<Amount>>>::default());
+        let limit = Arc::clone(&agreed);
+        let policy = policy.ask(move |quote| match *lock(&limit) {
+            Some(agreed) if quote.amount > agreed => Decision::Decline,
+            _ => Decision::Approve,
+        });
         let client = client(args, signer, policy, books.as_ref(), Arc::clone(&sent));
         let grok = Grok::with_client(client).base_url(base_url);
-        Ok(Service { grok, books, payer, sandbox, node, sent })
+        Ok(Service { grok, books, payer, sandbox, node, sent, agreed })
     }
 
-    /// The latest payment, as it was when it left.
-    pub(crate) fn sent(&self) -> Option<Payment> {
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Makes ready to do what a command is told that buys.
+    pub(crate) async fn open(args: &Purchase) -> Result<Self, Failure> {
+        let books = Some((&args.ledger, &args.limits)).filter(|_| !args.dry_run);
+        Service::start(&args.service, &args.ledger.config, books).await
+    }
+
+    /// Refuses from now on to pay more than this, whatever the limits allow.
+    pub(crate) fn at_most(&self, amount: Amount) {
+        *lock(&self.agreed) = Some(amount);
+    }
+
+    /// The latest payment that was sent, as far as the ledger knows it.
+    pub(crate) async fn sent(&self) -> Option<Payment> {
+        let sent = lock(&self.sent).clone()?;
+        let known = self.books.as_ref()?.ledger.payment(sent.id()).await;
+        known.ok().flatten().or(Some(sent))
     }
 
     /// A payment as the chain has it, as far as it says. A sandbox's own ledger knows at once; a node is waited for when
@@ -106,11 +127,12 @@ impl Service {
         Some(Settled { at: now(), hash: payment.hash(), amount, fee })
     }
 
-    /// Ends the sandbox, if there is one.
-    pub(crate) async fn stop(self) {
+    /// Ends the sandbox, if there is one, and hands the outcome through. A second ctrl-C does not wait for it.
+    pub(crate) async fn close<T>(self, outcome: T) -> T {
         if let Some(sandbox) = self.sandbox {
-            sandbox.shutdown().await;
+            interrupted(sandbox.shutdown()).await;
         }
+        outcome
     }
 }
 
@@ -143,12 +165,16 @@ fn client(
     match books {
         Some(books) => {
             client.ledger(books.ledger.clone()).budget(books.budget.clone()).announce(move |payment| {
-                *sent.lock().unwrap_or_else(PoisonError::into_inner) = Some(payment.clone());
+                *lock(&sent) = Some(payment.clone());
                 payment::sending(payment).map_err(Into::into)
             })
         }
         None => client,
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A hundred dollars that are none.

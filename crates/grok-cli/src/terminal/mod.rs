@@ -5,7 +5,6 @@
 //! those made here. Into a pipe or a file everything goes as it came.
 
 mod code;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the commands that buy pictures and sound"))]
 mod file;
 mod look;
 mod markdown;
@@ -16,8 +15,7 @@ mod text;
 mod waiting;
 
 pub(crate) use code::highlight;
-#[expect(unused_imports, reason = "for the commands that buy pictures and sound")]
-pub(crate) use file::{Kind, save, slug};
+pub(crate) use file::{Kind, Saved, save, slug};
 pub(crate) use look::{Color, Look, choose, look, width};
 pub(crate) use markdown::render;
 pub(crate) use picture::show_image;

@@ -57,11 +57,36 @@ pub(crate) fn aside<T>(write: impl FnOnce() -> T) -> T {
     written
 }
 
-/// What a future comes to, or nothing if ctrl-C comes first. From the first call on, ctrl-C ends nothing else.
+/// What a future comes to, or nothing if ctrl-C comes first, or the terminal closes, or the program is told to end. From the
+/// first call on, these end nothing else.
 pub(crate) async fn interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         done = work => Some(done),
-        Ok(()) = tokio::signal::ctrl_c() => None,
+        () = told_to_end() => None,
+    }
+}
+
+#[cfg(unix)]
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let [interrupt, terminate, hangup] = kinds.map(signal);
+    match (interrupt, terminate, hangup) {
+        (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) => tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        },
+        // Without a way to hear of them, they end the program as ever.
+        _ => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn told_to_end() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
     }
 }
 

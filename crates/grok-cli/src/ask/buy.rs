@@ -1,0 +1,176 @@
+//! One purchase: a price that a person may have to agree to, the call, its payment as far as the chain tells by then, and
+//! what was bought where it belongs.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::path::Path;
+
+use grok_mpp::call::{Capability, Conversing};
+use grok_mpp::{Answer, Call, Error};
+use mpp_http::Payment;
+use mpp_http::ledger::Standing;
+use tokio::sync::oneshot;
+
+use crate::args::Purchase;
+use crate::failure::{Failure, chain};
+use crate::output;
+use crate::report;
+use crate::service::Service;
+use crate::terminal::{Waiting, interrupted, slug};
+
+/// How to keep what cannot be printed.
+#[derive(Clone, Debug)]
+pub(crate) struct Keep<'a> {
+    pub(crate) stem: String,
+    pub(crate) output: Option<&'a Path>,
+}
+
+impl<'a> Keep<'a> {
+    pub(crate) fn new(prompt: &str, output: Option<&'a Path>) -> Self {
+        Keep { stem: slug(prompt), output }
+    }
+}
+
+/// Buys what a call asks for, or asks for its price alone.
+pub(crate) async fn buy<C: Capability>(
+    service: &Service,
+    call: Call<'_, C>,
+    args: &Purchase,
+    keep: Keep<'_>,
+) -> Result<(), Failure> {
+    if args.dry_run {
+        return price(call, args.json).await;
+    }
+    agree(service, &call, args).await?;
+    let waiting = Waiting::start("asking for the price");
+    let asked = interrupted(call.send()).await;
+    drop(waiting);
+    let Some(asked) = asked else { return Err(Failure::interrupted(service.sent().await)) };
+    // What was bought comes first: nothing that happens to the rest takes it away.
+    let shown = match &asked {
+        Ok(answer) if !args.json => report::answer(answer, &keep),
+        _ => Ok(()),
+    };
+    finish(service, asked, shown, args, &keep).await
+}
+
+/// Buys an answer and prints it as it comes.
+pub(crate) async fn stream<C: Conversing>(
+    service: &Service,
+    call: Call<'_, C>,
+    args: &Purchase,
+    keep: Keep<'_>,
+) -> Result<(), Failure> {
+    agree(service, &call, args).await?;
+    let waiting = Waiting::start("asking for the price");
+    let mut shown = Ok(());
+    let asked = interrupted(printed(call, waiting, &mut shown)).await;
+    let shown = shown.and(output::print_piece("\n"));
+    let Some(asked) = asked else { return Err(Failure::interrupted(service.sent().await)) };
+    finish(service, asked, shown, args, &keep).await
+}
+
+/// Reads an answer to its end and prints what comes; what cannot be printed is read all the same.
+async fn printed<C: Conversing>(
+    call: Call<'_, C>,
+    waiting: Waiting,
+    shown: &mut io::Result<()>,
+) -> Result<Answer, Error> {
+    let mut stream = call.stream().await?;
+    let mut waiting = Some(waiting);
+    while let Some(event) = stream.next().await? {
+        if !event.text().is_empty() {
+            drop(waiting.take());
+            if shown.is_ok() {
+                *shown = output::print_piece(event.text());
+            }
+        }
+    }
+    Ok(stream.so_far())
+}
+
+/// Asks for a price.
+pub(crate) async fn price<C: Capability>(call: Call<'_, C>, as_json: bool) -> Result<(), Failure> {
+    let waiting = Waiting::start("asking for the price");
+    let asked = interrupted(call.quote()).await;
+    drop(waiting);
+    let asked = asked.ok_or_else(|| Failure::interrupted(None))?;
+    let quoted = asked.map_err(|error| Failure::call(&error, None))?;
+    output::printed(report::quote(quoted.as_ref(), as_json), None)
+}
+
+/// Has a person at the terminal agree to a price above what is paid unasked. From here on nothing above it is paid.
+async fn agree<C: Capability>(service: &Service, call: &Call<'_, C>, args: &Purchase) -> Result<(), Failure> {
+    if args.yes || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Ok(());
+    }
+    let waiting = Waiting::start("asking for the price");
+    let quoted = interrupted(call.quote()).await;
+    drop(waiting);
+    let quoted = quoted.ok_or_else(|| Failure::interrupted(None))?;
+    let quoted = quoted.map_err(|error| Failure::call(&error, None))?;
+    let Some(quote) = quoted.filter(|quoted| quoted.refusal.is_none()).map(|quoted| quoted.quote) else {
+        return Ok(());
+    };
+    if quote.amount > args.ask_above {
+        let _ = output::note(&quote.to_string());
+        let agreed = interrupted(yes(&format!("pay ${}? [y/N] ", quote.amount))).await;
+        if !agreed.ok_or_else(|| Failure::interrupted(None))? {
+            return Err(Failure::declined());
+        }
+    }
+    service.at_most(quote.amount.max(args.ask_above));
+    Ok(())
+}
+
+/// Whether a person says yes. The thread that listens ends with the program if nobody says anything.
+async fn yes(question: &str) -> bool {
+    let _ = write!(io::stderr(), "{question}");
+    let (say, said) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let _ = io::stdin().lock().read_line(&mut line);
+        let _ = say.send(["y", "yes"].contains(&line.trim().to_lowercase().as_str()));
+    });
+    said.await.unwrap_or(false)
+}
+
+/// Looks at what became of the payment, and tells it.
+async fn finish(
+    service: &Service,
+    asked: Result<Answer, Error>,
+    shown: io::Result<()>,
+    args: &Purchase,
+    keep: &Keep<'_>,
+) -> Result<(), Failure> {
+    let payment = match &asked {
+        Ok(answer) => answer.payment(),
+        Err(error) => error.payment(),
+    };
+    let payment = match payment {
+        Some(payment) => {
+            let _waiting = Waiting::start("asking the chain what it took");
+            Some(interrupted(service.settled(payment.clone())).await.unwrap_or_else(|| payment.clone()))
+        }
+        None => None,
+    };
+    let left = left(service, payment.as_ref()).await;
+    let printed = match &asked {
+        Err(error) => return Err(Failure { left, ..Failure::call(error, payment) }),
+        Ok(answer) if args.json => report::answer_json(answer, payment.as_ref(), &left, keep),
+        Ok(answer) => {
+            // Whoever closed standard error does not want the notes.
+            let _ = report::notes(answer, payment.as_ref(), &left);
+            shown
+        }
+    };
+    output::printed(printed, payment)
+}
+
+/// What a payment leaves of the limits it counts against, if the ledger says.
+async fn left(service: &Service, payment: Option<&Payment>) -> Vec<Standing> {
+    let (Some(books), Some(payment)) = (&service.books, payment) else { return Vec::new() };
+    books.left(payment).await.unwrap_or_else(|error| {
+        let _ = output::note(&format!("cannot tell what is left: {}", chain(&error)));
+        Vec::new()
+    })
+}

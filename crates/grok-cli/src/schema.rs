@@ -1,0 +1,49 @@
+//! `schema`: what the service says it sells, and how that differs from what is known here.
+
+use grok_mpp::schema::Schema;
+use mpp_core::printable;
+use serde_json::json;
+
+use crate::args;
+use crate::failure::Failure;
+use crate::output::{self, print_json, print_text};
+use crate::service::Service;
+use crate::terminal::{Waiting, interrupted};
+
+pub(crate) async fn schema(args: &args::Schema) -> Result<(), Failure> {
+    let service = Service::start(&args.service, &args.config, None).await?;
+    let waiting = Waiting::start("asking what is sold");
+    let asked = interrupted(service.grok.schema()).await;
+    drop(waiting);
+    let asked = asked.ok_or_else(|| Failure::interrupted(None));
+    let asked = asked.and_then(|asked| asked.map_err(|error| Failure::call(&error, None)));
+    let printed = asked.and_then(|schema| {
+        let printed = if args.json { as_json(&schema) } else { print_text(&as_text(&schema)) };
+        output::printed(printed, None)
+    });
+    service.close(printed).await
+}
+
+fn as_json(schema: &Schema) -> std::io::Result<()> {
+    let routes = schema.routes.iter().map(|(route, price)| json!({"route": route, "price": price}));
+    print_json(&json!({
+        "routes": routes.collect::<Vec<_>>(),
+        "differences": schema.differences.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "raw": schema.raw,
+    }))
+}
+
+fn as_text(schema: &Schema) -> String {
+    let widest = schema.routes.iter().map(|(route, _)| route.chars().count()).max().unwrap_or_default();
+    let routes = schema.routes.iter().map(|(route, price)| {
+        let price = price.as_deref().unwrap_or("price not told");
+        format!("{:widest$}  {}", printable(route, MAX_SHOWN).to_string(), printable(price, MAX_SHOWN))
+    });
+    let known = Some("no difference from what is known here".to_owned());
+    let known = known.filter(|_| schema.differences.is_empty());
+    let differences = schema.differences.iter().map(|it| printable(&it.to_string(), MAX_SHOWN).to_string());
+    routes.chain([String::new()]).chain(known).chain(differences).collect::<Vec<_>>().join("\n")
+}
+
+/// In characters.
+const MAX_SHOWN: usize = 300;
