@@ -68,15 +68,13 @@ fn the_prompt_can_come_from_stdin_and_from_a_file() {
     child.stdin.take().expect("a pipe").write_all(PROMPT.as_bytes()).expect("written");
     assert_eq!(stdout(&child.wait_with_output().expect("ended")).trim(), FACTORIAL);
 
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), "```python\nprint(6 * 7)\n```").expect("written");
-    let output = home.run(&[
-        "run",
-        "--sandbox",
-        "What is six times seven?",
-        "-f",
-        file.path().to_str().expect("UTF-8"),
-    ]);
+    let (task, program) = (home.file("task.md"), home.file("six.py"));
+    std::fs::write(&task, "What is it?\n```python\nprint(6 * 7)\n```").expect("written");
+    std::fs::write(&program, "print(7 * 6)").expect("written");
+    let path = |path: &std::path::Path| path.to_str().expect("UTF-8").to_owned();
+    let output = home.run(&["run", "--sandbox", "-f", &path(&task)]);
+    assert_eq!(stdout(&output).trim(), "42", "{}", stderr(&output));
+    let output = home.run(&["run", "--sandbox", "What does it print?", "-f", &path(&program)]);
     assert_eq!(stdout(&output).trim(), "42", "{}", stderr(&output));
 }
 
