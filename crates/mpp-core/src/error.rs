@@ -7,6 +7,7 @@ pub use crate::credential::CredentialError;
 pub use crate::exchange::{NotPaid, Reason};
 pub use crate::policy::Refusal;
 pub use crate::receipt::ReceiptError;
+pub use crate::tempo::key_status::KeyRefusal;
 pub use crate::tempo::signer::{KeyError, SignatureError, SignerError};
 pub use crate::tempo::sponsor::SponsorRefusal;
 pub use crate::tempo::transaction::TransactionError;
@@ -40,6 +41,9 @@ pub enum Error {
     /// A remote signer's signature is wrong.
     #[error(transparent)]
     Signature(#[from] SignatureError),
+    /// The chain does not let an access key make a payment.
+    #[error(transparent)]
+    AccessKey(#[from] KeyRefusal),
     /// A credential could not be read.
     #[error(transparent)]
     Credential(#[from] CredentialError),

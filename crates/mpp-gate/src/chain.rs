@@ -14,7 +14,8 @@ pub trait Chain: Send + Sync {
     /// The chain that payments are asked for on.
     fn chain_id(&self) -> u64;
 
-    /// Tries a payment without making it: what would fail on chain costs its sender a fee, or its sponsor.
+    /// Tries a payment without making it: what would fail on chain costs its sender a fee, or its sponsor. If an
+    /// [access key](Transaction::access_key) signed, nobody but this has asked whether it may sign for `payer`.
     fn simulate<'a>(&'a self, payer: Address, transaction: &'a Transaction) -> ChainFuture<'a, ()>;
 
     /// Makes a transaction happen, and returns when it has. Sending the same one again does no harm.

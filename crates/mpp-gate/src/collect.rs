@@ -73,6 +73,10 @@ impl Gate {
     ) -> Result<Claimed, Answer> {
         let begun = now();
         let (charge, verified) = terms.check(credential, begun).map_err(|fault| self.ask(terms, fault))?;
+        let access_key = match &verified {
+            Verified::Transaction { transaction, .. } => transaction.access_key,
+            _ => None,
+        };
         let sale = |payer: Address, payment: Option<Outgoing>, state: State| {
             // The node may have taken long to answer, and nobody else is to think that this has been left.
             let now = now();
@@ -84,7 +88,7 @@ impl Gate {
                 state,
                 due_at: Some(now.saturating_add(LEASE)),
                 credential: digest(credential),
-                idempotency: idempotency(headers, payer, terms).filter(|_| !pushed),
+                idempotency: idempotency(headers, (payer, access_key), terms).filter(|_| !pushed),
                 request: terms.of().id(),
                 reference: payment.as_ref().map_or_else(
                     || credential.challenge().id().to_owned(),
@@ -113,11 +117,12 @@ impl Gate {
             }
             Verified::Transaction { payer, transaction, signed } => {
                 // Who has the answer already neither needs the money for another, nor spends it.
-                if let Some(held) = self.of_key(&idempotency(headers, *payer, terms)).await? {
+                if let Some(held) = self.of_key(&idempotency(headers, (*payer, access_key), terms)).await? {
                     return Ok(Claimed::Before(held));
                 }
-                let signed = self.whole(terms, &verified, *payer, signed, begun)?;
+                // Before the fee is paid for a payer whom an access key only claims to sign for.
                 self.try_out(terms, *payer, transaction).await?;
+                let signed = self.whole(terms, &verified, *payer, signed, begun)?;
                 let hash = signed.hash().ok_or_else(|| {
                     self.refuse(terms, ProblemType::VerificationFailed, "the transaction lacks a signature")
                 })?;
@@ -259,9 +264,15 @@ impl Gate {
     }
 }
 
-/// Stands for a payer's `Idempotency-Key` for a request.
-fn idempotency(headers: &HeaderMap, payer: Address, terms: &Terms<'_>) -> Option<String> {
+/// Stands for a payer's `Idempotency-Key` for a request. One of an access key's is its own: until the chain is asked,
+/// anybody's key can claim to be the payer's.
+fn idempotency(
+    headers: &HeaderMap,
+    (payer, access_key): (Address, Option<Address>),
+    terms: &Terms<'_>,
+) -> Option<String> {
     let key = headers.get(IDEMPOTENCY_KEY).filter(|key| !key.is_empty())?;
+    let payer = access_key.map_or_else(|| payer.to_string(), |key| format!("{payer} by {key}"));
     let scope = format!("{payer} {} ", terms.of().id());
     Some(body_digest(&[scope.as_bytes(), key.as_bytes()].concat()))
 }

@@ -5,11 +5,13 @@ use std::fmt;
 
 use alloy_primitives::{Address, B256, U256, hex};
 use mpp_core::Amount;
+use mpp_core::error::KeyRefusal;
 use mpp_core::payee::{ProblemType, TransferLog};
-use mpp_core::tempo::{NotTaken, Transaction};
+use mpp_core::tempo::{ACCOUNT_KEYCHAIN, FeePayment, KeyStatus, NotTaken, Transaction};
 use serde_json::{Value, json};
 
 use crate::chain::{Chain, ChainError, ChainFuture, Found, Outgoing};
+use crate::now;
 use crate::rpc::{Rpc, RpcError};
 
 /// A node that tries and broadcasts transactions and waits until they are mined. It prints as its chain: node URLs hold
@@ -92,6 +94,47 @@ impl Node {
         Ok(if over { Found::Never } else { Found::NotYet })
     }
 
+    /// Whether an access key may sign a transaction: a node that tries the transaction's calls does not ask, and keeps one
+    /// that the key may not sign until it is over.
+    async fn check_key(
+        &self,
+        payer: Address,
+        key: Address,
+        transaction: &Transaction,
+    ) -> Result<(), ChainError> {
+        let fee_token = if let FeePayment::Sender(token) = transaction.fee { token } else { None };
+        let mut spent: Vec<_> =
+            fee_token.map(|token| (token, Amount::ZERO, transaction.fee_ceiling())).into_iter().collect();
+        for (token, transfer) in transaction.transfers().into_iter().flatten() {
+            match spent.iter_mut().find(|(it, ..)| *it == token) {
+                Some((_, amount, _)) => *amount = sum(*amount, transfer.amount),
+                None => spent.push((token, transfer.amount, Amount::ZERO)),
+            }
+        }
+        for (token, amount, fee) in spent {
+            let status = self.key_status(payer, key, token).await.map_err(unavailable)?;
+            status.check(amount, fee, now()).map_err(|refusal| {
+                let kind = match refusal {
+                    KeyRefusal::OverLimit { .. } => ProblemType::PaymentInsufficient,
+                    _ => ProblemType::VerificationFailed,
+                };
+                ChainError::Refused { kind, source: format!("access key {key} {refusal}").into() }
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn key_status(&self, payer: Address, key: Address, token: Address) -> Result<KeyStatus, RpcError> {
+        let mut answers = [Vec::new(), Vec::new()];
+        for (input, answer) in KeyStatus::calls(payer, key, token).into_iter().zip(&mut answers) {
+            let call = json!({"to": ACCOUNT_KEYCHAIN, "input": hex::encode_prefixed(input)});
+            let said = self.call(call).await?;
+            *answer = said.as_str().and_then(|said| hex::decode(said).ok()).unwrap_or_default();
+        }
+        let [key, limit] = answers;
+        KeyStatus::decode(&key, &limit).ok_or(RpcError::Answer("nothing about an access key"))
+    }
+
     async fn call(&self, call: Value) -> Result<Value, RpcError> {
         self.rpc.call("eth_call", json!([call, "latest"])).await
     }
@@ -106,6 +149,9 @@ impl Chain for Node {
     /// even if a sponsor pays it.
     fn simulate<'a>(&'a self, payer: Address, transaction: &'a Transaction) -> ChainFuture<'a, ()> {
         Box::pin(async move {
+            if let Some(key) = transaction.access_key {
+                self.check_key(payer, key, transaction).await?;
+            }
             for call in &transaction.calls {
                 let tried = self.call(json!({"from": payer, "to": call.to, "input": call.input})).await;
                 tried.map_err(|error| match error {
@@ -166,6 +212,11 @@ async fn chain_id(rpc: &Rpc) -> Result<u64, RpcError> {
 fn word(answer: &Value) -> Option<U256> {
     let bytes = hex::decode(answer.as_str()?).ok().filter(|bytes| bytes.len() == 32)?;
     U256::try_from_be_slice(&bytes)
+}
+
+/// Past 2^128 no limit cares by how much.
+fn sum(one: Amount, other: Amount) -> Amount {
+    one.checked_add(other).unwrap_or(Amount::from_base_units(u128::MAX))
 }
 
 fn number(value: &Value) -> Option<u64> {

@@ -116,6 +116,9 @@ impl State {
         transaction: &Transaction,
         now: u64,
     ) -> Result<(Address, Vec<(Address, Transfer)>), LedgerError> {
+        if let Some(key) = transaction.access_key {
+            return Err(LedgerError::AccessKey { key });
+        }
         if transaction.nonce_key != U256::MAX || transaction.nonce != 0 {
             return Err(LedgerError::Nonce);
         }
@@ -181,6 +184,9 @@ const FEE_COLLECTOR: Address = address!("feec00000000000000000000000000000000000
 /// Why a payment was not made.
 #[derive(Debug, thiserror::Error)]
 enum LedgerError {
+    /// Whether it may sign for the payer is for a chain to know.
+    #[error("access key {key} signed, and the sandbox knows of none; sign with the payer's own key")]
+    AccessKey { key: Address },
     /// The sandbox keeps no nonces.
     #[error("the transaction has no expiring nonce, and the sandbox takes no other (TIP-1009)")]
     Nonce,

@@ -1,7 +1,9 @@
 //! The `tempo` payment method: from an [`Approval`](crate::Approval) to signed bytes, and from a payer's bytes back to
 //! what they pay (draft-tempo-charge-00). No RPC is needed to pay: the nonce expires, gas is static, fees have a fixed ceiling.
 
+mod access_key;
 mod call;
+pub(crate) mod key_status;
 pub(crate) mod logs;
 mod memo;
 mod not_taken;
@@ -19,7 +21,9 @@ use crate::amount::Amount;
 
 pub use crate::charge::Modes;
 pub use crate::credential::Payload;
+pub use access_key::AccessKey;
 pub use alloy_primitives::{Address, B256};
+pub use key_status::{ACCOUNT_KEYCHAIN, KeyLimit, KeyStatus};
 pub use not_taken::NotTaken;
 pub use payment::{SignedPayment, Unsigned};
 pub use signer::{LocalSigner, SignFuture, Signature, Signer};
@@ -38,8 +42,8 @@ pub const USDC_E: Address = address!("20c000000000000000000000b9537d11c60e8b50")
 /// Gas limits and prices of the transactions to sign. Unused gas is not charged.
 ///
 /// The defaults leave a wide margin: a transfer takes about 51,000 gas, or 300,000 to an address that never held the
-/// token, but nodes simulate it with up to 784,000; the base fee is 20e9 at most (TIP-1010). Deployed
-/// sponsors pay for at most 2,000,000 gas and 50,000 base units.
+/// token, and 8,000 more by an access key, but nodes simulate it with up to 784,000; the base fee is 20e9 at most
+/// (TIP-1010). Deployed sponsors pay for at most 2,000,000 gas and 50,000 base units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fees {
     /// Gas allowed for a payment's first transfer.

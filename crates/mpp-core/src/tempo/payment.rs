@@ -25,7 +25,7 @@ impl Approval {
         let chain_id = self.quote.chain_id;
         if self.charge.amount().is_zero() {
             let hash = proof::signing_hash(payer, &self.challenge, chain_id);
-            return Unsigned { approval: self, payer, hash, transaction: None };
+            return Unsigned { approval: self, payer, access_key: None, hash, transaction: None };
         }
         let mut transfers = self.charge.transfers();
         if let Some(primary) = transfers.first_mut() {
@@ -41,7 +41,7 @@ impl Approval {
             salted_start(now, salt)..valid_before,
         );
         let hash = transaction.signing_hash();
-        Unsigned { approval: self, payer, hash, transaction: Some(transaction) }
+        Unsigned { approval: self, payer, access_key: None, hash, transaction: Some(transaction) }
     }
 }
 
@@ -50,11 +50,24 @@ impl Approval {
 pub struct Unsigned {
     approval: Approval,
     payer: Address,
+    access_key: Option<Address>,
     hash: B256,
     transaction: Option<Transaction>,
 }
 
 impl Unsigned {
+    /// The same payment, to be signed by an access key of the payer's with this address.
+    #[must_use]
+    pub fn with_access_key(mut self, key: Address) -> Self {
+        self.access_key = Some(key);
+        // A proof is the same whoever signs it.
+        if let Some(transaction) = &mut self.transaction {
+            transaction.access_key = Some(key);
+            self.hash = transaction.hash_to_sign(self.payer);
+        }
+        self
+    }
+
     /// The 32 bytes to sign.
     #[must_use]
     pub fn signing_hash(&self) -> B256 {
@@ -71,6 +84,12 @@ impl Unsigned {
     #[must_use]
     pub fn payer(&self) -> Address {
         self.payer
+    }
+
+    /// The key that is to sign, if it is not the payer's own.
+    #[must_use]
+    pub fn access_key(&self) -> Option<Address> {
+        self.access_key
     }
 
     /// The transaction to sign; `None` for a proof.
@@ -182,6 +201,7 @@ pub(super) fn expiring(
         valid_before: Some(valid.end),
         valid_after: Some(valid.start),
         fee: if sponsored { FeePayment::Sponsor } else { FeePayment::Sender(Some(token)) },
+        access_key: None,
     }
 }
 

@@ -17,6 +17,11 @@ pub trait Signer: Send + Sync {
     /// The address that pays.
     fn address(&self) -> Address;
 
+    /// The key that signs for it, if that is not its own: see [`AccessKey`](super::AccessKey).
+    fn access_key(&self) -> Option<Address> {
+        None
+    }
+
     /// Signs [`Unsigned::signing_hash`]. A signer whose answer crosses a network checks it by [`Signature::checked`].
     fn sign<'a>(&'a self, payment: &'a Unsigned) -> SignFuture<'a>;
 }
@@ -96,6 +101,10 @@ impl Signer for LocalSigner {
 impl<S: Signer + ?Sized> Signer for Arc<S> {
     fn address(&self) -> Address {
         (**self).address()
+    }
+
+    fn access_key(&self) -> Option<Address> {
+        (**self).access_key()
     }
 
     fn sign<'a>(&'a self, payment: &'a Unsigned) -> SignFuture<'a> {

@@ -94,7 +94,7 @@ impl Sponsor {
         }
         self.check(&transaction, now)?;
         let own = self.signer.sign_hash(&transaction.sponsor_hash(*payer, self.token));
-        Ok(transaction.cosigned(&signature, self.token, &own))
+        Ok(transaction.cosigned((*payer, &signature), self.token, &own))
     }
 
     fn check(&self, transaction: &Transaction, now: u64) -> Result<(), SponsorRefusal> {

@@ -1,12 +1,12 @@
 //! The Tempo transaction, type 0x76, and its envelope for sponsored payments, 0x78 (TIP-0001): fields to bytes and
 //! back. What a payment has no use for (access lists, delegations, key authorisations, other signatures than
-//! secp256k1) is refused on the way in and empty on the way out.
+//! secp256k1, the payer's own or an access key's) is refused on the way in and empty on the way out.
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_rlp::{Decodable, EMPTY_LIST_CODE, EMPTY_STRING_CODE, Encodable, Header};
 
-use super::call;
 use super::signer::Signature;
+use super::{access_key, call};
 use crate::amount::Amount;
 use crate::charge::Transfer;
 
@@ -33,6 +33,8 @@ pub struct Transaction {
     pub valid_after: Option<u64>,
     /// Who pays the fee.
     pub fee: FeePayment,
+    /// The key that signs for the sender, if it is not his own. Whether it may, only the chain knows.
+    pub access_key: Option<Address>,
 }
 
 /// One contract call of a transaction; it moves no native value.
@@ -73,7 +75,7 @@ impl Transaction {
         self.calls.iter().map(|call| Some((call.to, call::decode(&call.input)?))).collect()
     }
 
-    /// What the sender signs: keccak256 of 0x76 and the fields, without a sponsor's token.
+    /// What the sender's own key signs: keccak256 of 0x76 and the fields, without a sponsor's token.
     #[must_use]
     pub fn signing_hash(&self) -> B256 {
         let fee = match self.fee {
@@ -83,16 +85,31 @@ impl Transaction {
         keccak256(self.encode(TYPE, fee, None))
     }
 
-    /// The transaction with `sender`'s signature: type 0x76, or an 0x78 envelope when a sponsor has to sign too.
+    /// What is signed for `sender`, by his own key or his access key.
+    pub(super) fn hash_to_sign(&self, sender: Address) -> B256 {
+        let hash = self.signing_hash();
+        if self.access_key.is_some() { access_key::signing_hash(hash, sender) } else { hash }
+    }
+
+    /// A signature for `sender` as it stands in the transaction.
+    fn sealed(&self, sender: Address, signature: &Signature) -> Vec<u8> {
+        match self.access_key {
+            Some(_) => access_key::encode(sender, signature),
+            None => signature.to_bytes().to_vec(),
+        }
+    }
+
+    /// The transaction with the signature for `sender`: type 0x76, or an 0x78 envelope when a sponsor has to sign too.
     #[must_use]
     pub fn signed(&self, sender: Address, signature: &Signature) -> SignedTransaction {
+        let signature = self.sealed(sender, signature);
         let (raw, sponsored) = match self.fee {
             FeePayment::Sender(token) => {
-                (self.encode(TYPE, (token, &[EMPTY_STRING_CODE]), Some(signature)), false)
+                (self.encode(TYPE, (token, &[EMPTY_STRING_CODE]), Some(&signature)), false)
             }
             FeePayment::Sponsor => {
                 let slot = alloy_rlp::encode(sender.as_slice());
-                (self.encode(ENVELOPE_TYPE, (None, &slot), Some(signature)), true)
+                (self.encode(ENVELOPE_TYPE, (None, &slot), Some(&signature)), true)
             }
         };
         SignedTransaction { raw: raw.into(), sponsored }
@@ -104,19 +121,20 @@ impl Transaction {
         keccak256(self.encode(ENVELOPE_TYPE, (Some(token), &slot), None))
     }
 
-    /// The transaction with the sender's signature and the sponsor's, who pays in `token`: type 0x76.
+    /// The transaction with the signature for `sender` and the sponsor's, who pays in `token`: type 0x76.
     pub(super) fn cosigned(
         &self,
-        signature: &Signature,
+        (sender, signature): (Address, &Signature),
         token: Address,
         sponsor: &Signature,
     ) -> SignedTransaction {
-        let raw = self.encode(TYPE, (Some(token), &sponsor.to_list()), Some(signature));
+        let signature = self.sealed(sender, signature);
+        let raw = self.encode(TYPE, (Some(token), &sponsor.to_list()), Some(&signature));
         SignedTransaction { raw: raw.into(), sponsored: false }
     }
 
     /// Type byte and list. `fee` is the fee's token and the RLP in the slot of the sponsor's signature.
-    fn encode(&self, kind: u8, fee: (Option<Address>, &[u8]), signature: Option<&Signature>) -> Vec<u8> {
+    fn encode(&self, kind: u8, fee: (Option<Address>, &[u8]), signature: Option<&[u8]>) -> Vec<u8> {
         let mut fields = Vec::with_capacity(352);
         self.chain_id.encode(&mut fields);
         self.max_priority_fee_per_gas.encode(&mut fields);
@@ -142,7 +160,7 @@ impl Transaction {
         fields.extend(slot);
         fields.push(EMPTY_LIST_CODE);
         if let Some(signature) = signature {
-            signature.to_bytes().as_slice().encode(&mut fields);
+            signature.encode(&mut fields);
         }
         let mut out = Vec::with_capacity(384);
         out.push(kind);
@@ -165,7 +183,8 @@ impl SignedTransaction {
         (!self.sponsored).then(|| keccak256(&self.raw))
     }
 
-    /// Reads the bytes of a signed transaction or envelope and recovers who signed it.
+    /// Reads the bytes of a signed transaction or envelope and recovers who signed it: the sender, or an access key of
+    /// his if the chain says so.
     ///
     /// # Errors
     /// For anything but canonical RLP of exactly the fields a payment uses, and for a signature of nobody.
@@ -173,11 +192,7 @@ impl SignedTransaction {
         if raw.len() > MAX_TRANSACTION {
             return Err(TransactionError::TooLong { length: raw.len(), limit: MAX_TRANSACTION });
         }
-        let (transaction, signature, claimed) = decode_fields(raw)?;
-        let sender = signature.recover(&transaction.signing_hash()).ok_or(TransactionError::Signature)?;
-        if claimed.is_some_and(|claimed| claimed != sender) {
-            return Err(TransactionError::Sender);
-        }
+        let (transaction, _, sender) = decode_fields(raw)?;
         let sponsored = transaction.fee == FeePayment::Sponsor;
         let signed = SignedTransaction { raw: Bytes::copy_from_slice(raw), sponsored };
         Ok((signed, transaction, sender))
@@ -197,10 +212,8 @@ pub(super) fn fee_ceiling(gas_limit: u64, max_fee_per_gas: u128) -> Amount {
     Amount::from_base_units(attodollars.div_ceil(1_000_000_000_000))
 }
 
-/// Reads the list in the order it is written; the sender's address is there only in an envelope.
-pub(super) fn decode_fields(
-    raw: &[u8],
-) -> Result<(Transaction, Signature, Option<Address>), TransactionError> {
+/// Reads the list in the order it is written; whom it is of follows from the signature.
+pub(super) fn decode_fields(raw: &[u8]) -> Result<(Transaction, Signature, Address), TransactionError> {
     let (kind, mut rest) = raw.split_first().ok_or(TransactionError::Field("type"))?;
     if ![TYPE, ENVELOPE_TYPE].contains(kind) {
         return Err(TransactionError::Type { found: *kind });
@@ -222,7 +235,7 @@ pub(super) fn decode_fields(
     let valid_before = Some(number(fields, "valid_before")?).filter(|time| *time != 0);
     let valid_after = Some(number(fields, "valid_after")?).filter(|time| *time != 0);
     let token = optional_address(fields, "fee_token")?;
-    let (fee, sender) = match (*kind, token) {
+    let (fee, claimed) = match (*kind, token) {
         (ENVELOPE_TYPE, None) => (FeePayment::Sponsor, optional_address(fields, "sender")?),
         (ENVELOPE_TYPE, Some(_)) => return Err(TransactionError::Field("fee_token")),
         (_, None) if fields.first() == Some(&SPONSOR_MARK) => {
@@ -234,21 +247,15 @@ pub(super) fn decode_fields(
             (FeePayment::Sender(token), None)
         }
     };
-    if *kind == ENVELOPE_TYPE && sender.is_none() {
+    if *kind == ENVELOPE_TYPE && claimed.is_none() {
         return Err(TransactionError::Field("sender"));
     }
     empty(fields, EMPTY_LIST_CODE, "authorization_list")?;
     let bytes = string(fields, "signature")?;
-    let signature =
-        bytes.try_into().ok().and_then(Signature::from_bytes).ok_or(TransactionError::Signature)?;
-    // With v as 0 or 1 the same transaction would have a second hash.
-    if signature.to_bytes() != bytes {
-        return Err(TransactionError::Signature);
-    }
     if !fields.is_empty() {
         return Err(TransactionError::Field("end"));
     }
-    let transaction = Transaction {
+    let mut transaction = Transaction {
         chain_id,
         max_priority_fee_per_gas,
         max_fee_per_gas,
@@ -259,8 +266,31 @@ pub(super) fn decode_fields(
         valid_before,
         valid_after,
         fee,
+        access_key: None,
     };
+    let (signature, sender) = decode_signature(bytes, &mut transaction).ok_or(TransactionError::Signature)?;
+    if claimed.is_some_and(|claimed| claimed != sender) {
+        return Err(TransactionError::Sender);
+    }
     Ok((transaction, signature, sender))
+}
+
+/// The signature and whom it is for; the transaction learns whether an access key made it.
+fn decode_signature(bytes: &[u8], transaction: &mut Transaction) -> Option<(Signature, Address)> {
+    let (account, bytes) = access_key::decode(bytes).map_or((None, bytes), |(it, bytes)| (Some(it), bytes));
+    let signature = Signature::from_bytes(bytes.try_into().ok()?)?;
+    // With v as 0 or 1 the same transaction would have a second hash.
+    if signature.to_bytes() != bytes {
+        return None;
+    }
+    let hash = transaction.signing_hash();
+    match account {
+        None => Some((signature.clone(), signature.recover(&hash)?)),
+        Some(account) => {
+            transaction.access_key = Some(signature.recover(&access_key::signing_hash(hash, account))?);
+            Some((signature, account))
+        }
+    }
 }
 
 fn decode_calls(fields: &mut &[u8]) -> Result<Vec<Call>, TransactionError> {
@@ -345,7 +375,8 @@ pub enum TransactionError {
     /// A field that is not canonical RLP, out of range, or not empty where a payment has no use for it.
     #[error("the transaction's {0} is not as a payment has it")]
     Field(&'static str),
-    /// The signature is not a secp256k1 signature of 65 bytes with a low s, or recovers no address.
+    /// The signature is not a secp256k1 signature of 65 bytes with a low s, nor one by an access key (type 0x04), or
+    /// recovers no address.
     #[error("the signature is not a secp256k1 signature of this transaction")]
     Signature,
     /// The envelope names another sender than the one who signed.
@@ -367,13 +398,12 @@ mod tests {
         let tempo: Value = serde_json::from_str(include_str!("../../testdata/tempo.json")).expect("JSON");
         let mppx: Value = serde_json::from_str(include_str!("../../testdata/mppx.json")).expect("JSON");
         let lists = [&tempo["tempo_tx"], &mppx["tx"]].map(|list| list.as_array().expect("an array"));
-        for vector in lists.into_iter().flatten() {
+        for vector in lists.into_iter().flatten().chain([&tempo["tempo_tx_keychain"]]) {
             let raw = ["feePayerEnvelope", "serialized", "raw78", "raw"]
                 .iter()
                 .find_map(|name| vector[name].as_str());
             let raw = hex::decode(raw.expect("a transaction")).expect("hexadecimal");
-            let (transaction, signature, _) = decode_fields(&raw).expect("a transaction");
-            let payer = signature.recover(&transaction.signing_hash()).expect("a sender");
+            let (transaction, signature, payer) = decode_fields(&raw).expect("a transaction");
             assert_eq!(transaction.signed(payer, &signature).raw()[..], raw, "{}", vector["name"]);
         }
     }

@@ -15,7 +15,7 @@ use crate::credential::{Credential, Payload};
 pub enum Verified {
     /// A transaction to broadcast, or to co-sign first when its fee is the sponsor's.
     Transaction {
-        /// Who pays.
+        /// Who pays. If an [access key](Transaction::access_key) signed, that is its claim until the chain knows the key.
         payer: Address,
         /// Its fields.
         transaction: Box<Transaction>,

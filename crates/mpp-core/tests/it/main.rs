@@ -2,6 +2,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
+mod access_key;
 mod captures;
 mod exchange;
 mod headers;

@@ -79,6 +79,7 @@ fn transaction() -> impl Strategy<Value = Transaction> {
                 valid_before,
                 valid_after,
                 fee,
+                access_key: None,
             }
         },
     )

@@ -7,7 +7,7 @@ use alloy_primitives::hex;
 use mpp_core::error::{self, KeyError};
 use mpp_core::exchange::{Exchange, Next, NotPaid, Outcome};
 use mpp_core::tempo::Payload;
-use mpp_core::tempo::{LocalSigner, Signature};
+use mpp_core::tempo::{AccessKey, LocalSigner, Signature};
 use mpp_core::{Challenge, ChargeRequest, Credential, Problem, Quote, Receipt};
 use serde_json::{Value, json};
 
@@ -70,6 +70,7 @@ fn walk(request: &Value) -> Page {
 
     let signer = signer();
     page.print(&signer);
+    page.print(&AccessKey::new(quote.token, crate::support::signer()));
     let unsigned = approval.prepare(signer.address(), NOW, SALT);
     page.print(&unsigned);
     let signature: Signature = signer.sign(&unsigned);
