@@ -111,6 +111,10 @@ impl<S: Signer> Signer for CountingSigner<S> {
         self.signer.address()
     }
 
+    fn access_key(&self) -> Option<Address> {
+        self.signer.access_key()
+    }
+
     fn sign<'a>(&'a self, payment: &'a Unsigned) -> SignFuture<'a> {
         self.made.fetch_add(1, Ordering::SeqCst);
         self.signer.sign(payment)

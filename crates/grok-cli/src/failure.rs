@@ -66,6 +66,7 @@ impl Failure {
             (Money::NotMoved, grok_mpp::Error::Request(_) | grok_mpp::Error::BaseUrl(_)) => USAGE,
             (Money::NotMoved, grok_mpp::Error::Http(mpp_http::Error::Request(_))) => USAGE,
             (Money::NotMoved, grok_mpp::Error::Http(mpp_http::Error::OverBudget(_))) => REFUSED,
+            (Money::NotMoved, grok_mpp::Error::Http(mpp_http::Error::AccessKey { .. })) => REFUSED,
             (Money::NotMoved, grok_mpp::Error::Http(mpp_http::Error::NotPaid { reason, .. }))
                 if is_refusal(reason) =>
             {

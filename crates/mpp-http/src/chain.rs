@@ -192,7 +192,10 @@ impl Rpc {
             if from != payment.payer {
                 continue;
             }
-            let part = |name| transaction.get("signature").and_then(|it| padded(it.get(name)?.as_str()?));
+            let signature = transaction.get("signature");
+            // An access key's is within one that names the account.
+            let signature = signature.and_then(|it| it.get("signature")).or(signature);
+            let part = |name| signature.and_then(|it| padded(it.get(name)?.as_str()?));
             let found = (part("r").zip(part("s"))).ok_or(RpcError::Answer("signature"))?;
             if [found.0, found.1] == ours {
                 return Ok(Some(hash));
@@ -320,7 +323,7 @@ fn padded(text: &str) -> Option<B256> {
     format!("{:0>64}", text.strip_prefix("0x")?).parse().ok()
 }
 
-fn amount(data: &Value) -> Option<Amount> {
+pub(crate) fn amount(data: &Value) -> Option<Amount> {
     let word = padded(data.as_str()?)?;
     let (high, low) = word.split_last_chunk::<16>()?;
     high.iter().all(|byte| *byte == 0).then(|| Amount::from_base_units(u128::from_be_bytes(*low)))

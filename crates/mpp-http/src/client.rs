@@ -12,6 +12,7 @@ use mpp_core::payee::body_digest;
 use mpp_core::tempo::{Payload, SignedPayment, Signer};
 use mpp_core::{Approval, Challenge, Policy, Problem, Quote};
 
+use crate::access_key;
 use crate::chain::Rpc;
 use crate::error::{Error, Failure};
 use crate::journal::{Entry, Journal, now};
@@ -122,6 +123,10 @@ impl Client {
 
     /// A node to ask in the background what a payment took, or, where its outcome is unknown, what became of it. If the
     /// [policy accepts push](Policy::push), what can only be pushed is paid too, by a broadcast on this node.
+    ///
+    /// If an [access key](mpp_core::tempo::AccessKey) signs, it is asked before each payment what the key may still spend:
+    /// price and highest fee must fit, or nothing is signed. Payments at the same time do not see each other there, and a
+    /// node that does not answer within five seconds stops none: the chain holds the key to its limit all the same.
     #[must_use]
     pub fn rpc(mut self, rpc: Rpc) -> Self {
         self.policy = self.policy.push(self.push);
@@ -165,6 +170,9 @@ impl Client {
             Ok(Next::Pay { approval, idempotency_key }) => (*approval, idempotency_key),
             Err(reason) => return Err(self.not_paid(reason, answer).await),
         };
+
+        // An access key that the chain would not let pay is not tried.
+        access_key::check(self.journal.rpc.as_ref(), &*self.signer, approval.quote()).await?;
 
         // 3. The money is set aside, in one step with the check of every limit. The policy's hook may have taken its time.
         let now = now();
@@ -252,7 +260,10 @@ impl Client {
 
     async fn sign(&self, approval: Approval, now: u64) -> Result<SignedPayment, Error> {
         let salt = random()?;
-        let unsigned = approval.prepare(self.signer.address(), now, u64::from_ne_bytes(salt));
+        let mut unsigned = approval.prepare(self.signer.address(), now, u64::from_ne_bytes(salt));
+        if let Some(key) = self.signer.access_key() {
+            unsigned = unsigned.with_access_key(key);
+        }
         let signature = match Deadline::after(self.unpaid_timeout).limit(self.signer.sign(&unsigned)).await {
             Ok(signature) => signature.map_err(Error::Signer)?,
             Err(timeout) => return Err(Error::Signer(SignerError::new(timeout))),

@@ -6,8 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 use mpp_core::Problem;
-use mpp_core::error::SignerError;
+use mpp_core::error::{KeyRefusal, SignerError};
 use mpp_core::exchange::NotPaid;
+use mpp_core::tempo::Address;
 
 use crate::chain::RpcError;
 use crate::ledger::{LedgerError, OverBudget};
@@ -35,6 +36,14 @@ pub enum Error {
     /// The budget has no room for the payment. Nothing was signed.
     #[error("payment refused: {0}")]
     OverBudget(OverBudget),
+    /// The chain would not let the access key make the payment. Nothing was signed.
+    #[error("payment refused: access key {key} {refusal}")]
+    AccessKey {
+        /// The key's address.
+        key: Address,
+        /// Why.
+        refusal: KeyRefusal,
+    },
     /// The payment could not be written down. Nothing was signed.
     #[error("the payment could not be written down, so nothing was signed")]
     Ledger(#[source] LedgerError),

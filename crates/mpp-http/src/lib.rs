@@ -46,6 +46,7 @@
 //! credential in the clear or to another place than the one that asked, follow a redirect, or take a lost answer for
 //! an unpaid one.
 
+mod access_key;
 pub mod chain;
 mod client;
 mod error;

@@ -1,0 +1,80 @@
+//! What a node says of an access key before anything is reserved or signed with it, and of what an account holds.
+
+use std::time::Duration;
+
+use mpp_core::tempo::{ACCOUNT_KEYCHAIN, Address, KeyStatus, Signer};
+use mpp_core::{Amount, Quote};
+use serde_json::{Value, json};
+
+use crate::chain::{Rpc, RpcError, amount};
+use crate::error::Error;
+use crate::journal::now;
+use crate::response::Deadline;
+
+impl Rpc {
+    /// What the chain knows of `key`, which is to sign for `account`, and what of `token` it may still spend.
+    ///
+    /// # Errors
+    /// When the node does not answer, or answers nonsense.
+    pub async fn access_key(
+        &self,
+        account: Address,
+        key: Address,
+        token: Address,
+    ) -> Result<KeyStatus, RpcError> {
+        let [of_key, of_limit] = KeyStatus::calls(account, key, token);
+        let key = bytes(&self.eth_call(ACCOUNT_KEYCHAIN, &of_key).await?);
+        let limit = bytes(&self.eth_call(ACCOUNT_KEYCHAIN, &of_limit).await?);
+        key.zip(limit)
+            .and_then(|(key, limit)| KeyStatus::decode(&key, &limit))
+            .ok_or(RpcError::Answer("access key"))
+    }
+
+    /// What `owner` holds of `token`, in base units.
+    ///
+    /// # Errors
+    /// When the node does not answer, or knows of no such token.
+    pub async fn balance(&self, token: Address, owner: Address) -> Result<Amount, RpcError> {
+        let input = [&BALANCE_OF[..], owner.into_word().as_slice()].concat();
+        amount(&self.eth_call(token, &input).await?).ok_or(RpcError::Answer("balance"))
+    }
+
+    async fn eth_call(&self, to: Address, input: &[u8]) -> Result<Value, RpcError> {
+        let input: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.call("eth_call", json!([{ "to": to, "input": format!("0x{input}") }, "latest"])).await
+    }
+}
+
+/// Refuses what the chain would not let the signer's access key pay. A node that does not say in time stops nothing: the
+/// chain holds the key to its limits all the same.
+pub(crate) async fn check(rpc: Option<&Rpc>, signer: &dyn Signer, quote: &Quote) -> Result<(), Error> {
+    let (Some(rpc), Some(key)) = (rpc, signer.access_key()) else { return Ok(()) };
+    let asked = Deadline::after(PATIENCE).limit(async {
+        rpc.check_chain(quote.chain_id).await?;
+        rpc.access_key(signer.address(), key, quote.token).await
+    });
+    let status = match asked.await {
+        Ok(Ok(status)) => status,
+        Ok(Err(error)) => {
+            tracing::warn!(%key, %error, "the node did not say what the access key may spend");
+            return Ok(());
+        }
+        Err(timeout) => {
+            tracing::warn!(%key, error = %timeout, "the node did not say what the access key may spend");
+            return Ok(());
+        }
+    };
+    let checked = status.check(quote.amount, quote.fee_ceiling, now());
+    checked.map_err(|refusal| Error::AccessKey { key, refusal })
+}
+
+fn bytes(answer: &Value) -> Option<Vec<u8>> {
+    let (digits, []) = answer.as_str()?.strip_prefix("0x")?.as_bytes().as_chunks::<2>() else { return None };
+    let byte = |digits: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+    digits.iter().map(byte).collect()
+}
+
+/// How long a payment waits for a node's word on the access key.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// `balanceOf(address)`
+const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
