@@ -6,6 +6,7 @@ mod wallet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::Styles;
 use clap::error::ErrorKind::{ArgumentConflict, MissingSubcommand};
 use clap::parser::ValueSource;
 use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -32,9 +33,14 @@ Exit codes:
   4  the ledger cannot be opened
   5  some payments stay open";
 
+const HELP: Styles = {
+    let bold = anstyle::Style::new().bold();
+    Styles::plain().header(bold).usage(bold).literal(bold).error(bold).invalid(bold).valid(bold)
+};
+
 /// Ask Grok, and pay per call from a Tempo wallet: no account, no key.
 #[derive(Debug, Parser)]
-#[command(name = "grok-mpp", version, after_help = EXIT_CODES, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "grok-mpp", version, after_help = EXIT_CODES, arg_required_else_help = true, max_term_width = 100, styles = HELP)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

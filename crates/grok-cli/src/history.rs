@@ -25,7 +25,7 @@ pub(crate) async fn history(args: &args::History) -> Result<(), Failure> {
         output::note(&format!("no {open}payments in the ledger {}", books.place))
     } else {
         let rows: Vec<_> = payments.iter().map(row).collect();
-        output::print_text(&format!("{HEADING}\n{}", rows.join("\n")))
+        output::print_table(HEADING, &rows)
     };
     if older {
         let _ = output::note("older ones are not shown; --limit N shows more");

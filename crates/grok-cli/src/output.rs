@@ -18,7 +18,7 @@ pub(crate) fn print_answer(markdown: &str) -> io::Result<()> {
     match look(&output) {
         Look::Styled => {
             // Whoever closed standard error does not want it.
-            let _ = set_apart();
+            let _ = set_apart(&mut io::stderr());
             output.write_all(render(markdown, width()).as_bytes())?;
         }
         Look::Raw | Look::Plain => print_text(markdown)?,
@@ -55,6 +55,23 @@ pub(crate) fn print_piece(text: &str) -> io::Result<()> {
         }
     }
     output.flush()
+}
+
+/// Lines of a label and what it tells, on standard output.
+pub(crate) fn print_facts(facts: &str) -> io::Result<()> {
+    let styled = look(&io::stdout()) == Look::Styled;
+    let shown = facts.lines().map(|line| match line.split_once(' ') {
+        Some((label, fact)) => format!("{} {}", faint(label, styled), printable(fact, usize::MAX)),
+        None => printable(line, usize::MAX),
+    });
+    let shown: Vec<_> = shown.collect();
+    writeln!(io::stdout(), "{}", shown.join("\n"))
+}
+
+/// Rows under a heading, on standard output.
+pub(crate) fn print_table(heading: &str, rows: &[String]) -> io::Result<()> {
+    writeln!(io::stdout(), "{}", faint(heading, look(&io::stdout()) == Look::Styled))?;
+    print_text(&rows.join("\n"))
 }
 
 /// One JSON value on standard output.
@@ -109,15 +126,13 @@ pub(crate) fn fact(notes: &mut impl Write, label: &str, text: impl Display) -> i
 
 /// A line of its own over what follows it among the notes.
 pub(crate) fn title(notes: &mut impl Write, text: &str) -> io::Result<()> {
+    set_apart(notes)?;
     writeln!(notes, "{}", faint(text, look(&io::stderr()) == Look::Styled))
 }
 
-/// What sets an answer apart from what is told around it, where both are on one terminal.
-pub(crate) fn set_apart() -> io::Result<()> {
-    match [look(&io::stdout()), look(&io::stderr())] {
-        [Look::Styled, Look::Styled] => writeln!(io::stderr()),
-        _ => Ok(()),
-    }
+/// What sets the notes of one kind apart from others, and from the answer, on a terminal.
+pub(crate) fn set_apart(notes: &mut impl Write) -> io::Result<()> {
+    if look(&io::stderr()) == Look::Styled { writeln!(notes) } else { Ok(()) }
 }
 
 fn laid_out(text: &str, margin: usize) -> String {

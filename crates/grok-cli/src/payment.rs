@@ -17,8 +17,8 @@ pub(crate) fn sending(payment: &Payment) -> io::Result<()> {
     let (id, chain_id) = (payment.id(), payment.quote().chain_id);
     state(format!("paying ${} as #{id}, and waiting for the answer", payment.quote().amount));
     match (payment.hash(), payment.memo()) {
-        (Some(hash), _) => tell("paying", format_args!("#{id}, {hash} on chain {chain_id}")),
-        (None, Some(memo)) => tell("paying", format_args!("#{id}, by memo {memo} on chain {chain_id}")),
+        (Some(hash), _) => tell("paying", format_args!("{hash} as #{id} on chain {chain_id}")),
+        (None, Some(memo)) => tell("paying", format_args!("by memo {memo} as #{id} on chain {chain_id}")),
         (None, None) => Ok(()),
     }
 }

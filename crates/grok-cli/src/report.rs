@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 
 use crate::ask::Keep;
 use crate::failure::Failure;
-use crate::output::{fact, instant, note, print_answer, print_json, print_text, set_apart, title, told};
+use crate::output::{
+    fact, instant, note, print_answer, print_facts, print_json, print_text, set_apart, title, told,
+};
 use crate::payment::{paid, standing};
 use crate::terminal::{Kind, Look, Saved, highlight, look, save, show_image};
 
@@ -97,7 +99,6 @@ pub(crate) fn answer_json(
 
 /// What there is to say of an answer beside its text.
 pub(crate) fn notes(answer: &Answer, payment: Option<&Payment>, left: &[Standing]) -> io::Result<()> {
-    set_apart()?;
     let mut notes = io::stderr().lock();
     let kept = answer.audio().is_some() || !answer.images().is_empty();
     if answer.text().is_empty() && answer.function_calls().is_empty() && !kept {
@@ -122,6 +123,7 @@ pub(crate) fn notes(answer: &Answer, payment: Option<&Payment>, left: &[Standing
             format_args!("{name}({arguments}), as {}", printable(&call.id, 100)),
         )?;
     }
+    set_apart(&mut notes)?;
     for citation in answer.citations() {
         fact(&mut notes, "source", format_args!("{}", printable(citation, 300)))?;
     }
@@ -157,7 +159,7 @@ pub(crate) fn quote(quoted: Option<&Quoted>, as_json: bool) -> io::Result<()> {
     }
     match quoted {
         None => print_text("free: the service answered without asking for payment")?,
-        Some(quoted) => print_text(&quoted.quote.to_string())?,
+        Some(quoted) => print_facts(&quoted.quote.to_string())?,
     }
     if let Some(refusal) = refusal {
         let _ = note(&format!("run would refuse it: {refusal}"));

@@ -8,13 +8,11 @@ use crate::args;
 use crate::failure::Failure;
 use crate::output::{self, print_json, print_text};
 use crate::service::Service;
-use crate::terminal::{Waiting, interrupted};
+use crate::terminal::wait;
 
 pub(crate) async fn schema(args: &args::Schema) -> Result<(), Failure> {
     let service = Service::start(&args.service, &args.config, None).await?;
-    let waiting = Waiting::start("asking what is sold");
-    let asked = interrupted(service.grok.schema()).await;
-    drop(waiting);
+    let asked = wait("asking what is sold", service.grok.schema()).await;
     let asked = asked.ok_or_else(|| Failure::interrupted(None));
     let asked = asked.and_then(|asked| asked.map_err(|error| Failure::call(&error, None)));
     let printed = asked.and_then(|schema| {

@@ -16,7 +16,7 @@ use crate::books::{Books, now};
 use crate::failure::{Failure, chain};
 use crate::output;
 use crate::payment;
-use crate::terminal::interrupted;
+use crate::terminal::wait;
 use crate::wallet;
 
 /// A service to ask.
@@ -130,7 +130,7 @@ impl Service {
     /// Ends the sandbox, if there is one, and hands the outcome through. A second ctrl-C does not wait for it.
     pub(crate) async fn close<T>(self, outcome: T) -> T {
         if let Some(sandbox) = self.sandbox {
-            interrupted(sandbox.shutdown()).await;
+            wait("stopping the sandbox", sandbox.shutdown()).await;
         }
         outcome
     }

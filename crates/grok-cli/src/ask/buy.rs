@@ -15,7 +15,7 @@ use crate::failure::{Failure, chain};
 use crate::output;
 use crate::report;
 use crate::service::Service;
-use crate::terminal::{Waiting, interrupted, slug};
+use crate::terminal::{come, slug, unless_told_to_end, wait};
 
 /// How to keep what cannot be printed.
 #[derive(Clone, Debug)]
@@ -41,9 +41,7 @@ pub(crate) async fn buy<C: Capability>(
         return price(call, args.json).await;
     }
     agree(service, &call, args).await?;
-    let waiting = Waiting::start("asking for the price");
-    let asked = interrupted(call.send()).await;
-    drop(waiting);
+    let asked = wait(ASKING, call.send()).await;
     let Some(asked) = asked else { return Err(Failure::interrupted(service.sent().await)) };
     // What was bought comes first: nothing that happens to the rest takes it away.
     let shown = match &asked {
@@ -61,25 +59,19 @@ pub(crate) async fn stream<C: Conversing>(
     keep: Keep<'_>,
 ) -> Result<(), Failure> {
     agree(service, &call, args).await?;
-    let waiting = Waiting::start("asking for the price");
     let mut shown = Ok(());
-    let asked = interrupted(printed(call, waiting, &mut shown)).await;
+    let asked = wait(ASKING, printed(call, &mut shown)).await;
     let shown = shown.and(output::print_piece("\n"));
     let Some(asked) = asked else { return Err(Failure::interrupted(service.sent().await)) };
     finish(service, asked, shown, args, &keep).await
 }
 
 /// Reads an answer to its end and prints what comes; what cannot be printed is read all the same.
-async fn printed<C: Conversing>(
-    call: Call<'_, C>,
-    waiting: Waiting,
-    shown: &mut io::Result<()>,
-) -> Result<Answer, Error> {
+async fn printed<C: Conversing>(call: Call<'_, C>, shown: &mut io::Result<()>) -> Result<Answer, Error> {
     let mut stream = call.stream().await?;
-    let mut waiting = Some(waiting);
     while let Some(event) = stream.next().await? {
         if !event.text().is_empty() {
-            drop(waiting.take());
+            come();
             if shown.is_ok() {
                 *shown = output::print_piece(event.text());
             }
@@ -90,9 +82,7 @@ async fn printed<C: Conversing>(
 
 /// Asks for a price.
 pub(crate) async fn price<C: Capability>(call: Call<'_, C>, as_json: bool) -> Result<(), Failure> {
-    let waiting = Waiting::start("asking for the price");
-    let asked = interrupted(call.quote()).await;
-    drop(waiting);
+    let asked = wait(ASKING, call.quote()).await;
     let asked = asked.ok_or_else(|| Failure::interrupted(None))?;
     let quoted = asked.map_err(|error| Failure::call(&error, None))?;
     output::printed(report::quote(quoted.as_ref(), as_json), None)
@@ -103,9 +93,7 @@ async fn agree<C: Capability>(service: &Service, call: &Call<'_, C>, args: &Purc
     if args.yes || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(());
     }
-    let waiting = Waiting::start("asking for the price");
-    let quoted = interrupted(call.quote()).await;
-    drop(waiting);
+    let quoted = wait(ASKING, call.quote()).await;
     let quoted = quoted.ok_or_else(|| Failure::interrupted(None))?;
     let quoted = quoted.map_err(|error| Failure::call(&error, None))?;
     let Some(quote) = quoted.filter(|quoted| quoted.refusal.is_none()).map(|quoted| quoted.quote) else {
@@ -113,7 +101,7 @@ async fn agree<C: Capability>(service: &Service, call: &Call<'_, C>, args: &Purc
     };
     if quote.amount > args.ask_above {
         let _ = output::note(&quote.to_string());
-        let agreed = interrupted(yes(&format!("pay ${}? [y/N] ", quote.amount))).await;
+        let agreed = unless_told_to_end(yes(&format!("pay ${}? [y/N] ", quote.amount))).await;
         if !agreed.ok_or_else(|| Failure::interrupted(None))? {
             return Err(Failure::declined());
         }
@@ -148,8 +136,8 @@ async fn finish(
     };
     let payment = match payment {
         Some(payment) => {
-            let _waiting = Waiting::start("asking the chain what it took");
-            Some(interrupted(service.settled(payment.clone())).await.unwrap_or_else(|| payment.clone()))
+            let settled = wait("asking the chain what it took", service.settled(payment.clone())).await;
+            Some(settled.unwrap_or_else(|| payment.clone()))
         }
         None => None,
     };
@@ -174,3 +162,6 @@ async fn left(service: &Service, payment: Option<&Payment>) -> Vec<Standing> {
         Vec::new()
     })
 }
+
+/// What comes before a payment.
+const ASKING: &str = "asking for the price";

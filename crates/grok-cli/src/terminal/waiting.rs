@@ -8,34 +8,55 @@ use std::time::{Duration, Instant};
 use super::look::{Look, is_dumb, look, width};
 use super::text::{CODE, faint};
 
-/// A wait. Its line is gone without a trace when this is.
-#[derive(Debug)]
-#[must_use = "the line is gone when this is dropped"]
-pub(crate) struct Waiting(Instant);
+/// What some work comes to, while a line says what is waited for, such as `asking for the price`; nothing if ctrl-C comes
+/// first, or the terminal closes, or the program is told to end. From the first call on, these end nothing else. There is
+/// no other wait meanwhile.
+pub(crate) async fn wait<T>(what: &str, work: impl Future<Output = T>) -> Option<T> {
+    unless_told_to_end(async {
+        let _line = Waiting::start(what);
+        work.await
+    })
+    .await
+}
 
-impl Waiting {
-    /// Begins a wait for what the text says, such as `asking for the price`.
-    pub(crate) fn start(what: &str) -> Self {
-        let since = Instant::now();
-        if io::stderr().is_terminal() && !is_dumb() {
-            let mut line = lock();
-            if line.is_some() {
-                erase();
-            }
-            *line = Some(Line { since, what: what.to_owned() });
-            std::thread::spawn(move || keep_drawing(since));
-        }
-        Waiting(since)
+/// The same without a line.
+pub(crate) async fn unless_told_to_end<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        // Before anything is seen of the work, it can be stopped.
+        biased;
+        () = told_to_end() => None,
+        done = work => Some(done),
     }
 }
 
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let mut line = lock();
-        if line.take_if(|line| line.since == self.0).is_some() {
-            erase();
-            OVER.notify_all();
-        }
+#[cfg(unix)]
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    match kinds.map(signal) {
+        [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] => tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        },
+        // Without a way to hear of them, they end the program as ever.
+        _ => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn told_to_end() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// Takes the line of the wait away for good: what is waited for is there, piece by piece.
+pub(crate) fn come() {
+    if lock().take().is_some() {
+        erase();
+        OVER.notify_all();
     }
 }
 
@@ -57,36 +78,32 @@ pub(crate) fn aside<T>(write: impl FnOnce() -> T) -> T {
     written
 }
 
-/// What a future comes to, or nothing if ctrl-C comes first, or the terminal closes, or the program is told to end. From the
-/// first call on, these end nothing else.
-pub(crate) async fn interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        done = work => Some(done),
-        () = told_to_end() => None,
+/// A wait. Its line is gone without a trace when this is.
+#[derive(Debug)]
+struct Waiting(Instant);
+
+impl Waiting {
+    fn start(what: &str) -> Self {
+        let since = Instant::now();
+        if io::stderr().is_terminal() && !is_dumb() {
+            let mut line = lock();
+            if line.is_some() {
+                erase();
+            }
+            *line = Some(Line { since, what: what.to_owned() });
+            std::thread::spawn(move || keep_drawing(since));
+        }
+        Waiting(since)
     }
 }
 
-#[cfg(unix)]
-async fn told_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let [interrupt, terminate, hangup] = kinds.map(signal);
-    match (interrupt, terminate, hangup) {
-        (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) => tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        },
-        // Without a way to hear of them, they end the program as ever.
-        _ => std::future::pending().await,
-    }
-}
-
-#[cfg(not(unix))]
-async fn told_to_end() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut line = lock();
+        if line.take_if(|line| line.since == self.0).is_some() {
+            erase();
+            OVER.notify_all();
+        }
     }
 }
 

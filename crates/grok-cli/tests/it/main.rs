@@ -9,3 +9,4 @@ mod outcome;
 mod reconcile;
 mod run;
 mod support;
+mod terminal;
