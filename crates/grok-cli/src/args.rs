@@ -51,7 +51,8 @@ pub(crate) struct Cli {
         value_enum,
         value_name = "WHEN",
         default_value_t,
-        hide_possible_values = true
+        hide_possible_values = true,
+        display_order = 900
     )]
     pub(crate) color: Color,
 }

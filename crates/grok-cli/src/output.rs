@@ -135,7 +135,8 @@ pub(crate) fn set_apart(notes: &mut impl Write) -> io::Result<()> {
     if look(&io::stderr()) == Look::Styled { writeln!(notes) } else { Ok(()) }
 }
 
-fn laid_out(text: &str, margin: usize) -> String {
+/// A text beside a margin that stands on its first line already: in lines as wide as a terminal, or else as it is.
+pub(crate) fn laid_out(text: &str, margin: usize) -> String {
     match look(&io::stderr()) {
         Look::Raw => text.to_owned(),
         Look::Plain | Look::Styled => paragraph(text, margin, width()),

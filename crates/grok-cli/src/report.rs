@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::ask::Keep;
 use crate::failure::Failure;
 use crate::output::{
-    fact, instant, note, print_answer, print_facts, print_json, print_text, set_apart, title, told,
+    fact, instant, laid_out, note, print_answer, print_facts, print_json, print_text, set_apart, title, told,
 };
 use crate::payment::{paid, standing};
 use crate::terminal::{Kind, Look, Saved, highlight, look, save, show_image};
@@ -229,5 +229,5 @@ fn code(notes: &mut impl Write, code: &str) -> io::Result<()> {
 }
 
 fn indent(notes: &mut impl Write, text: &str) -> io::Result<()> {
-    text.lines().try_for_each(|line| writeln!(notes, "    {}", printable(line, usize::MAX)))
+    text.lines().try_for_each(|line| writeln!(notes, "    {}", laid_out(&printable(line, usize::MAX), 4)))
 }

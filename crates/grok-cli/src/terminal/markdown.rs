@@ -75,6 +75,7 @@ impl Page {
             Event::HardBreak => self.write("\n", PLAIN),
             Event::TaskListMarker(done) => self.write(if done { "[x] " } else { "[ ] " }, PLAIN),
             Event::Rule => {
+                self.end_lines();
                 let width = self.room();
                 self.line(&vec![('─', FAINT); width]);
                 self.set_apart();
@@ -85,8 +86,11 @@ impl Page {
 
     fn start(&mut self, tag: Tag<'_>) {
         match tag {
-            Tag::Heading { level: HeadingLevel::H1, .. } => self.styles.push(TITLE),
-            Tag::Heading { .. } => self.styles.push(BOLD),
+            Tag::Paragraph | Tag::HtmlBlock => self.end_lines(),
+            Tag::Heading { level, .. } => {
+                self.end_lines();
+                self.styles.push(if level == HeadingLevel::H1 { TITLE } else { BOLD });
+            }
             Tag::Emphasis => self.push(ITALIC),
             Tag::Strong => self.push(BOLD),
             Tag::Strikethrough => self.push(STRUCK),
@@ -321,6 +325,25 @@ mod tests {
                         ⟨faint:│ ⟩quoted\n⟨faint:│⟩\n⟨faint:│ ⟩twice\n\n⟨faint:────────────────────────────────────────⟩\n\n\
                         ⟨faint:    ⟩⟨keyword:if⟩ ⟨cyan:1⟩:\n⟨faint:    ⟩  x = ⟨string:'a'⟩\n\nend\n";
         assert_eq!(shown(markdown), expected);
+    }
+
+    #[test]
+    fn blocks_stay_apart_whatever_they_stand_in() {
+        let cases = [
+            ("- a\n  # b\n- c", "⟨faint:• ⟩a\n⟨faint:  ⟩⟨title:b⟩\n\n⟨faint:• ⟩c\n"),
+            ("<div>\nx\n</div>\n\ny", "<div>\nx\n</div>\n\ny\n"),
+            ("- a\n\n  b\n- c", "⟨faint:• ⟩a\n\n⟨faint:  ⟩b\n\n⟨faint:• ⟩c\n"),
+            ("- [x] b", "⟨faint:• ⟩[x] b\n"),
+            ("a\\\nb<br>c", "a\nb\nc\n"),
+            (
+                "漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字",
+                "漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字\n漢字\n",
+            ),
+            ("", ""),
+        ];
+        for (markdown, expected) in cases {
+            assert_eq!(shown(markdown), expected, "{markdown:?}");
+        }
     }
 
     #[test]

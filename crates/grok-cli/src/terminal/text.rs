@@ -50,7 +50,9 @@ pub(super) fn wrap(spans: &[Span], width: usize) -> Vec<Line> {
         }
     }
     wrapped.end_word();
-    wrapped.end_line();
+    if !wrapped.line.is_empty() {
+        wrapped.end_line();
+    }
     wrapped.lines
 }
 

@@ -141,8 +141,10 @@ fn on_terminal(home: &Home, variables: &[(&str, &str)], until: &str, arguments: 
     command.output().expect("Python starts")
 }
 
-/// What is on the screen in the end, as far as this command can write to it, without styles.
+/// What is on the screen in the end, as far as this command can write to it, without styles, and without the terminal's own
+/// `^C`, which comes before or after what the command writes.
 fn screen(written: &str) -> String {
+    let written = written.replace("^C", "");
     let mut lines = vec![String::new()];
     let mut parts = written.split('\x1b');
     let mut put = |text: &str| {
