@@ -240,7 +240,8 @@ impl Page {
 
     /// Adds a margin, if there is room.
     fn indent(&mut self, first: Option<&str>, rest: &str) {
-        let faint = |text: &str| text.chars().map(|letter| (letter, FAINT)).collect::<Line>();
+        let style = |letter| if letter == ' ' { PLAIN } else { FAINT };
+        let faint = |text: &str| text.chars().map(|letter| (letter, style(letter))).collect::<Line>();
         let fits = self.room() > self.width.div_euclid(2);
         match fits {
             true => self.margins.push(Margin { first: first.map(faint), rest: faint(rest) }),
@@ -321,19 +322,19 @@ mod tests {
         let markdown = "# Title\nSome *soft*, **loud** and `let x` words that go over the line.\n\n- one\n  - two\n\
                         - three\n\n7. seven\n8. eight\n\n> quoted\n>\n> twice\n\n***\n```py\nif 1:\n  x = 'a'\n```\nend";
         let expected = "⟨title:Title⟩\n\nSome ⟨italic:soft⟩, ⟨bold:loud⟩ and ⟨cyan:let x⟩ words that go\nover the line.\n\n\
-                        ⟨faint:• ⟩one\n⟨faint:  • ⟩two\n⟨faint:• ⟩three\n\n⟨faint:7. ⟩seven\n⟨faint:8. ⟩eight\n\n\
-                        ⟨faint:│ ⟩quoted\n⟨faint:│⟩\n⟨faint:│ ⟩twice\n\n⟨faint:────────────────────────────────────────⟩\n\n\
-                        ⟨faint:    ⟩⟨keyword:if⟩ ⟨cyan:1⟩:\n⟨faint:    ⟩  x = ⟨string:'a'⟩\n\nend\n";
+                        ⟨faint:•⟩ one\n  ⟨faint:•⟩ two\n⟨faint:•⟩ three\n\n⟨faint:7.⟩ seven\n⟨faint:8.⟩ eight\n\n\
+                        ⟨faint:│⟩ quoted\n⟨faint:│⟩\n⟨faint:│⟩ twice\n\n⟨faint:────────────────────────────────────────⟩\n\n\
+                            \x20   ⟨keyword:if⟩ ⟨cyan:1⟩:\n      x = ⟨string:'a'⟩\n\nend\n";
         assert_eq!(shown(markdown), expected);
     }
 
     #[test]
     fn blocks_stay_apart_whatever_they_stand_in() {
         let cases = [
-            ("- a\n  # b\n- c", "⟨faint:• ⟩a\n⟨faint:  ⟩⟨title:b⟩\n\n⟨faint:• ⟩c\n"),
+            ("- a\n  # b\n- c", "⟨faint:•⟩ a\n  ⟨title:b⟩\n\n⟨faint:•⟩ c\n"),
             ("<div>\nx\n</div>\n\ny", "<div>\nx\n</div>\n\ny\n"),
-            ("- a\n\n  b\n- c", "⟨faint:• ⟩a\n\n⟨faint:  ⟩b\n\n⟨faint:• ⟩c\n"),
-            ("- [x] b", "⟨faint:• ⟩[x] b\n"),
+            ("- a\n\n  b\n- c", "⟨faint:•⟩ a\n\n  b\n\n⟨faint:•⟩ c\n"),
+            ("- [x] b", "⟨faint:•⟩ [x] b\n"),
             ("a\\\nb<br>c", "a\nb\nc\n"),
             (
                 "漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字",

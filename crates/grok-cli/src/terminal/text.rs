@@ -91,7 +91,7 @@ impl Wrapped {
 
 /// How many columns a line takes.
 pub(super) fn columns(line: &[(char, Style)]) -> usize {
-    line.iter().map(|(letter, _)| letter.width().unwrap_or(0)).sum()
+    line.iter().map(|(letter, _)| letter).collect::<String>().width()
 }
 
 /// How many columns pieces take on one line.
