@@ -13,7 +13,9 @@ use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 use clap_complete::Shell;
 use mpp_core::Amount;
 
-pub(crate) use ask::{Chat, Edit, Image, Pictures, Purchase, Question, Quote, Run, Schema, Speak, Web, X};
+pub(crate) use ask::{
+    Chat, Edit, Image, Pictures, Purchase, Question, Quote, Repl, Run, Schema, Speak, Tool, Web, X,
+};
 pub(crate) use wallet::{BalanceArgs, FundArgs, MakeArgs, ShowArgs, WalletArgs, WalletCommand};
 
 use crate::terminal::Color;
@@ -73,6 +75,8 @@ pub(crate) enum Command {
     Edit(Edit),
     /// Buy a text, spoken
     Speak(Speak),
+    /// Talk with Grok, and buy each answer
+    Repl(Repl),
     /// Ask what run would cost, and pay nothing; the others have --dry-run
     Quote(Quote),
     /// Show what the service says it sells, and how that differs from what is known here

@@ -1,7 +1,7 @@
 //! `budget`: each limit and what is left of it, for each token, and how much of what counts as spent is not settled yet.
 
 use mpp_core::Amount;
-use mpp_core::tempo::{MAINNET, MODERATO, PATH_USD, USDC_E};
+use mpp_core::tempo::{MAINNET, MODERATO, PATH_USD, USDC_E, token_name};
 use mpp_http::Payment;
 use mpp_http::ledger::{Currency, Ledger as _, LedgerError, Standing};
 use serde_json::json;
@@ -71,7 +71,7 @@ fn as_json(books: &Books, tokens: &[Token]) -> std::io::Result<()> {
         "tokens": tokens.iter().map(|Token { currency, standing, open }| json!({
             "chain_id": currency.chain_id,
             "token": currency.token,
-            "name": name(*currency),
+            "name": token_name(currency.token, currency.chain_id),
             "limits": standing.iter().map(payment::standing).collect::<Vec<_>>(),
             "open": {
                 "payments": open.count,
@@ -88,7 +88,8 @@ fn as_text(args: &args::Budget, books: &Books, tokens: &[Token]) -> std::io::Res
         if standing.is_empty() && open.count == 0 {
             continue;
         }
-        let token = name(*currency).map_or_else(|| currency.token.to_string(), str::to_owned);
+        let token = token_name(currency.token, currency.chain_id)
+            .map_or_else(|| currency.token.to_string(), str::to_owned);
         let chain = match currency.chain_id {
             known @ (MAINNET | MODERATO) => chain_name(known),
             other => format!("chain {other}"),
@@ -115,14 +116,6 @@ fn not_settled(open: &Open) -> Option<String> {
         (count, false) => format!("{count} payments, at most ${sum}"),
     };
     Some(format!("not settled  {what}; grok-mpp reconcile finds out"))
-}
-
-fn name(currency: Currency) -> Option<&'static str> {
-    match currency.token {
-        PATH_USD => Some("pathUSD"),
-        USDC_E if currency.chain_id == MAINNET => Some("USDC.e"),
-        _ => None,
-    }
 }
 
 /// Most payments looked at, however many there are.

@@ -12,6 +12,7 @@ mod pages;
 mod payment;
 mod place;
 mod reconcile;
+mod repl;
 mod report;
 mod schema;
 mod service;
@@ -50,6 +51,7 @@ async fn execute(command: &Command) -> Result<u8, Failure> {
         Command::Image(args) => ask::image(args).await?,
         Command::Edit(args) => ask::edit(args).await?,
         Command::Speak(args) => ask::speak(args).await?,
+        Command::Repl(args) => repl::repl(args).await?,
         Command::Quote(args) => ask::quote(args).await?,
         Command::Schema(args) => schema::schema(args).await?,
         Command::History(args) => history::history(args).await?,
@@ -74,6 +76,7 @@ fn purchase(command: &Command) -> Option<&Purchase> {
         Command::Image(args) => Some(&args.purchase),
         Command::Edit(args) => Some(&args.purchase),
         Command::Speak(args) => Some(&args.purchase),
+        Command::Repl(args) => Some(&args.purchase),
         _ => None,
     }
 }

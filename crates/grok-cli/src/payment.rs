@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use mpp_core::tempo::token_name;
 use mpp_core::{Amount, printable};
 use mpp_http::Payment;
 use mpp_http::ledger::{Scope, Standing, State};
@@ -46,7 +47,8 @@ pub(crate) fn paid(notes: &mut impl Write, payment: &Payment, left: &[Standing])
     let quote = payment.quote();
     fact(notes, "payment", format_args!("#{}", payment.id()))?;
     let units = quote.amount.base_units();
-    fact(notes, "price", format_args!("${} ({units} base units of {})", quote.amount, quote.token))?;
+    let token = token_name(quote.token, quote.chain_id).map_or(quote.token.to_string(), str::to_owned);
+    fact(notes, "price", format_args!("${} ({units} base units of {token})", quote.amount))?;
     match (payment.settled(), quote.sponsored) {
         (_, true) => fact(notes, "fee", "paid by the payee")?,
         (Some(settled), _) => fact(notes, "fee", format_args!("${}", settled.fee))?,

@@ -97,45 +97,15 @@ pub(crate) fn answer_json(
     }))
 }
 
-/// What there is to say of an answer beside its text.
-pub(crate) fn notes(answer: &Answer, payment: Option<&Payment>, left: &[Standing]) -> io::Result<()> {
+/// What there is to say of an answer beside its text, and of its payment.
+pub(crate) fn notes(
+    answer: &Answer,
+    payment: Option<&Payment>,
+    left: &[Standing],
+    keep: &Keep<'_>,
+) -> io::Result<()> {
+    aside(answer, keep)?;
     let mut notes = io::stderr().lock();
-    let kept = answer.audio().is_some() || !answer.images().is_empty();
-    if answer.text().is_empty() && answer.function_calls().is_empty() && !kept {
-        told(&mut notes, "the answer holds no text; --json shows all of it")?;
-    }
-    for run in answer.executions() {
-        title(&mut notes, "ran")?;
-        code(&mut notes, &run.code)?;
-        if !run.output.is_empty() {
-            title(&mut notes, "printed")?;
-            indent(&mut notes, &run.output)?;
-        }
-        for picture in run.images.iter().filter_map(|image| STANDARD.decode(image).ok()) {
-            show_image(&picture)?;
-        }
-    }
-    for call in answer.function_calls() {
-        let (name, arguments) = (printable(&call.name, 100), printable(&call.arguments, 1000));
-        fact(
-            &mut notes,
-            "wants called",
-            format_args!("{name}({arguments}), as {}", printable(&call.id, 100)),
-        )?;
-    }
-    set_apart(&mut notes)?;
-    for citation in answer.citations() {
-        fact(&mut notes, "source", format_args!("{}", printable(citation, 300)))?;
-    }
-    if let Some(finish) =
-        answer.finish().filter(|finish| !["completed", "stop", "end_turn", "tool_calls"].contains(finish))
-    {
-        fact(
-            &mut notes,
-            "ended early",
-            format_args!("{}; --max-tokens allows more", printable(finish, 100)),
-        )?;
-    }
     match payment {
         None => fact(&mut notes, "price", "free")?,
         Some(payment) => paid(&mut notes, payment, left)?,
@@ -149,6 +119,53 @@ pub(crate) fn notes(answer: &Answer, payment: Option<&Payment>, left: &[Standing
         )?;
     }
     Ok(())
+}
+
+/// What there is to say of an answer beside its text: what ran for it, and where it is from.
+pub(crate) fn aside(answer: &Answer, keep: &Keep<'_>) -> io::Result<()> {
+    let mut notes = io::stderr().lock();
+    let kept = answer.audio().is_some() || !answer.images().is_empty();
+    if answer.text().is_empty() && answer.function_calls().is_empty() && !kept {
+        told(&mut notes, "the answer holds no text; --json shows all of it")?;
+    }
+    for run in answer.executions() {
+        title(&mut notes, "ran")?;
+        code(&mut notes, &run.code)?;
+        if !run.output.is_empty() {
+            title(&mut notes, "printed")?;
+            indent(&mut notes, &run.output)?;
+        }
+        for image in &run.images {
+            made(&mut notes, image, keep)?;
+        }
+    }
+    for call in answer.function_calls() {
+        let (name, arguments) = (printable(&call.name, 100), printable(&call.arguments, 1000));
+        let id = printable(&call.id, 100);
+        fact(&mut notes, "wants called", format_args!("{name}({arguments}), as {id}"))?;
+    }
+    set_apart(&mut notes)?;
+    for citation in answer.citations() {
+        fact(&mut notes, "source", format_args!("{}", printable(citation, 300)))?;
+    }
+    match answer.finish().filter(|finish| !ENDED_WELL.contains(finish)) {
+        None => Ok(()),
+        Some(finish) => {
+            let finish = printable(finish, 100);
+            fact(&mut notes, "ended early", format_args!("{finish}; --max-tokens allows more"))
+        }
+    }
+}
+
+/// A picture that a program made: where it is, or where it is kept from now on.
+fn made(notes: &mut impl Write, image: &str, keep: &Keep<'_>) -> io::Result<()> {
+    let base64 = image.strip_prefix("data:").map_or(Some(image), |url| Some(url.split_once(";base64,")?.1));
+    let Some(bytes) = base64.and_then(|base64| STANDARD.decode(base64).ok()) else {
+        return fact(notes, "picture", printable(image, 300));
+    };
+    let Saved { path, .. } = save(&bytes, Kind::of(&bytes), &keep.stem, keep.output)?;
+    fact(notes, "picture", path.display())?;
+    show_image(&bytes).map(drop)
 }
 
 /// A price.
@@ -231,3 +248,6 @@ fn code(notes: &mut impl Write, code: &str) -> io::Result<()> {
 fn indent(notes: &mut impl Write, text: &str) -> io::Result<()> {
     text.lines().try_for_each(|line| writeln!(notes, "    {}", laid_out(&printable(line, usize::MAX), 4)))
 }
+
+/// How an answer ends that is whole, by the word of one service or another.
+const ENDED_WELL: [&str; 4] = ["completed", "stop", "end_turn", "tool_calls"];

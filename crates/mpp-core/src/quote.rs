@@ -8,6 +8,7 @@ use crate::amount::Amount;
 use crate::challenge::Challenge;
 use crate::charge::{ChargeError, ChargeRequest, Transfer};
 use crate::printable::printable;
+use crate::tempo::token_name;
 use crate::time;
 
 /// The terms of one payment. Printed, it is several lines without a final newline.
@@ -71,7 +72,10 @@ impl Quote {
 impl fmt::Display for Quote {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "price      ${} ({} base units)", self.amount, self.amount.base_units())?;
-        writeln!(formatter, "token      {}", self.token)?;
+        match token_name(self.token, self.chain_id) {
+            Some(name) => writeln!(formatter, "token      {name}, {}", self.token)?,
+            None => writeln!(formatter, "token      {}", self.token)?,
+        }
         writeln!(formatter, "chain      {}", self.chain_id)?;
         for Transfer { to, amount, memo } in &self.transfers {
             write!(formatter, "recipient  {to} gets ${amount}")?;

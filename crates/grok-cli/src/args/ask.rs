@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use grok_mpp::Grok;
 use mpp_core::Amount;
 
@@ -125,6 +125,34 @@ pub(crate) struct Speak {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) purchase: Purchase,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Repl {
+    /// What Grok may use for its answers: chat (nothing), run (Python), web, or x
+    #[arg(long, value_name = "TOOL", value_enum, default_value_t, hide_possible_values = true)]
+    pub(crate) with: Tool,
+    /// Instructions that stand before the conversation
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) system: Option<String>,
+    /// Which Grok answers
+    #[arg(long, default_value = Grok::DEFAULT_MODEL)]
+    pub(crate) model: String,
+    /// Most tokens of an answer, hidden reasoning included; its price follows it
+    #[arg(long, value_name = "N", default_value_t = Grok::DEFAULT_MAX_TOKENS)]
+    pub(crate) max_tokens: u32,
+    #[command(flatten)]
+    pub(crate) purchase: Purchase,
+}
+
+/// What Grok may use for an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tool {
+    #[default]
+    Chat,
+    Run,
+    Web,
+    X,
 }
 
 #[derive(Debug, Args)]

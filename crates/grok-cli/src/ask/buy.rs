@@ -51,6 +51,31 @@ pub(crate) async fn buy<C: Capability>(
     finish(service, asked, shown, args, &keep).await
 }
 
+/// Buys an answer within a conversation, and prints it.
+pub(crate) async fn turn<C: Capability>(
+    service: &Service,
+    call: Call<'_, C>,
+    args: &Purchase,
+    keep: Keep<'_>,
+) -> Result<Turn, Failure> {
+    agree(service, &call, args).await?;
+    let asked = wait(ASKING, call.send()).await;
+    let Some(asked) = asked else { return Err(Failure::interrupted(service.sent().await)) };
+    let shown = asked.as_ref().map_or(Ok(()), |answer| report::answer(answer, &keep));
+    let (payment, left) = settled(service, &asked).await;
+    match asked {
+        Err(error) => Err(Failure { left, ..Failure::call(&error, payment) }),
+        Ok(answer) => output::printed(shown, payment.clone()).map(|()| Turn { answer, payment, left }),
+    }
+}
+
+/// An answer that was bought and printed.
+pub(crate) struct Turn {
+    pub(crate) answer: Answer,
+    pub(crate) payment: Option<Payment>,
+    pub(crate) left: Vec<Standing>,
+}
+
 /// Buys an answer and prints it as it comes.
 pub(crate) async fn stream<C: Conversing>(
     service: &Service,
@@ -130,7 +155,22 @@ async fn finish(
     args: &Purchase,
     keep: &Keep<'_>,
 ) -> Result<(), Failure> {
-    let payment = match &asked {
+    let (payment, left) = settled(service, &asked).await;
+    let printed = match &asked {
+        Err(error) => return Err(Failure { left, ..Failure::call(error, payment) }),
+        Ok(answer) if args.json => report::answer_json(answer, payment.as_ref(), &left, keep),
+        Ok(answer) => {
+            // Whoever closed standard error does not want the notes.
+            let _ = report::notes(answer, payment.as_ref(), &left, keep);
+            shown
+        }
+    };
+    output::printed(printed, payment)
+}
+
+/// The payment of a call as far as the chain tells by now, and what it leaves of the limits.
+async fn settled(service: &Service, asked: &Result<Answer, Error>) -> (Option<Payment>, Vec<Standing>) {
+    let payment = match asked {
         Ok(answer) => answer.payment(),
         Err(error) => error.payment(),
     };
@@ -142,16 +182,7 @@ async fn finish(
         None => None,
     };
     let left = left(service, payment.as_ref()).await;
-    let printed = match &asked {
-        Err(error) => return Err(Failure { left, ..Failure::call(error, payment) }),
-        Ok(answer) if args.json => report::answer_json(answer, payment.as_ref(), &left, keep),
-        Ok(answer) => {
-            // Whoever closed standard error does not want the notes.
-            let _ = report::notes(answer, payment.as_ref(), &left);
-            shown
-        }
-    };
-    output::printed(printed, payment)
+    (payment, left)
 }
 
 /// What a payment leaves of the limits it counts against, if the ledger says.

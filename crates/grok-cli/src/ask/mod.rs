@@ -9,7 +9,7 @@ use grok_mpp::call::{Conversing, ImageEdit, ImageGeneration};
 use crate::args;
 use crate::failure::Failure;
 use crate::service::Service;
-pub(crate) use buy::Keep;
+pub(crate) use buy::{Keep, Turn, turn};
 use buy::{buy, price, stream};
 use input::Input;
 

@@ -8,5 +8,6 @@ mod node;
 mod outcome;
 mod reconcile;
 mod run;
+mod snapshots;
 mod support;
 mod terminal;

@@ -6,10 +6,12 @@ use serde_json::json;
 
 use crate::support::{Home, Shop, answer, assert_ended, challenge, stderr, stdout};
 
-/// Runs a command on a terminal of 80 columns and hands on what it writes; types ctrl-C once a text has come.
+/// Runs a command on a terminal of 80 columns and hands on what it writes; types each text of the script once the one before
+/// it has come.
 const TERMINAL: &str = r#"
-import fcntl, os, pty, struct, sys, termios
-until, command = sys.argv[1].encode(), sys.argv[2:]
+import fcntl, json, os, pty, struct, sys, termios
+script, command = json.loads(sys.argv[1]), sys.argv[2:]
+seen = 0
 pid, terminal = pty.fork()
 if pid == 0:
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
@@ -23,9 +25,9 @@ while True:
     if not part:
         break
     written += part
-    if until and until in written:
-        until = b""
-        os.write(terminal, b"\x03")
+    while script and (at := written.find(script[0][0].encode(), seen)) >= 0:
+        seen = at + len(script[0][0])
+        os.write(terminal, script.pop(0)[1].encode())
 sys.stdout.buffer.write(written)
 sys.stdout.flush()
 os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 255)
@@ -36,7 +38,7 @@ const MARKDOWN: &str = "`print('# Title'); print('some **bold** words')`";
 #[test]
 fn an_answer_is_laid_out_on_a_terminal_and_untouched_in_a_pipe() {
     let home = Home::new();
-    let shown = stdout(&on_terminal(&home, &[], "", &["run", "--sandbox", MARKDOWN]));
+    let shown = stdout(&on_terminal(&home, &[], &[], &["run", "--sandbox", MARKDOWN]));
     assert!(
         shown.contains("\x1b[1m\x1b[4mTitle\x1b[0m\r\n\r\nsome \x1b[1mbold\x1b[0m words\r\n"),
         "{shown:?}"
@@ -60,7 +62,7 @@ fn colour_that_is_not_wanted_is_left_out() {
         [("NO_COLOR=1", "auto", true), ("TERM=dumb", "auto", false), ("A=b", "never", true)]
     {
         let variable = variable.split_once('=').expect("a value");
-        let output = on_terminal(&home, &[variable], "", &["run", "--sandbox", "--color", color, MARKDOWN]);
+        let output = on_terminal(&home, &[variable], &[], &["run", "--sandbox", "--color", color, MARKDOWN]);
         let shown = stdout(&output);
         assert!(shown.contains("# Title\r\nsome **bold** words\r\n"), "{shown:?}");
         assert!(!shown.replace("\x1b[K", "").contains('\x1b'), "{shown:?}");
@@ -71,7 +73,7 @@ fn colour_that_is_not_wanted_is_left_out() {
 #[test]
 fn the_line_of_a_wait_leaves_no_trace() {
     let home = Home::new();
-    let shown = stdout(&on_terminal(&home, &[], "", &["run", "--sandbox", MARKDOWN]));
+    let shown = stdout(&on_terminal(&home, &[], &[], &["run", "--sandbox", MARKDOWN]));
     assert!(shown.contains(" asking for the price \x1b[2m0 s\x1b[0m"), "{shown:?}");
     assert!(shown.contains(" paying $0.0"), "{shown:?}");
     let screen = screen(&shown);
@@ -85,8 +87,8 @@ fn ctrl_c_takes_the_line_away_and_says_where_the_money_is() {
     let home = Home::new();
     let unpaid = Shop::open([String::new()]);
     let buy = |shop: &Shop, until: &str| {
-        let arguments = ["run", "--base-url", &shop.url, "--chain-id", "31337", "What?"];
-        on_terminal(&home, &[], until, &arguments)
+        let arguments = ["run", "--yes", "--base-url", &shop.url, "--chain-id", "31337", "What?"];
+        on_terminal(&home, &[], &[(until, "\x03")], &arguments)
     };
     let output = buy(&unpaid, "asking for the price");
     assert_ended(&output, 4, "");
@@ -119,8 +121,8 @@ fn a_hostile_answer_reaches_the_terminal_as_text() {
         { "type": "code_interpreter_call", "code": attack, "outputs": [{ "type": "logs", "logs": attack }] },
     ] });
     let shop = Shop::open([challenge(31337), answer("200 OK", &body.to_string())]);
-    let arguments = ["run", "--base-url", &shop.url, "--chain-id", "31337", "What?"];
-    let output = on_terminal(&home, &[], "", &arguments);
+    let arguments = ["run", "--yes", "--base-url", &shop.url, "--chain-id", "31337", "What?"];
+    let output = on_terminal(&home, &[], &[], &arguments);
     assert_ended(&output, 0, "");
     let shown =
         ["0", "1", "2", "4", "32", "36"].iter().fold(stdout(&output).replace("\x1b[K", ""), |text, style| {
@@ -132,11 +134,74 @@ fn a_hostile_answer_reaches_the_terminal_as_text() {
     assert!(!shown.contains(foreign), "{shown:?}");
 }
 
-/// Runs the command on a terminal, in colour unless the variables say otherwise; ctrl-C is typed once a text that is not
-/// empty has come.
-fn on_terminal(home: &Home, variables: &[(&str, &str)], until: &str, arguments: &[&str]) -> Output {
+#[test]
+fn a_price_above_the_line_is_asked_about_and_what_is_not_agreed_to_is_not_paid() {
+    let home = Home::new();
+    let image = ["image", "--sandbox", "-n", "5", "A hat", "--output", "hat"];
+    let question = "pay $0.115? [y/N] ";
+    let output = on_terminal(&home, &[], &[(question, "n\n")], &image);
+    assert_ended(&output, 3, "");
+    let screen = screen(&stdout(&output));
+    assert!(screen.ends_with("grok-mpp: nothing was paid: declined\n"), "{screen}");
+    let interrupted = on_terminal(&home, &[], &[(question, "\x03")], &image);
+    assert_ended(&interrupted, 4, "");
+    assert!(!home.file("hat").exists() && home.run(&["history"]).stdout.is_empty());
+
+    let output = on_terminal(&home, &[], &[(question, "y\n")], &image);
+    assert_ended(&output, 0, "");
+    let output = on_terminal(&home, &[], &[], &["image", "--sandbox", "-n", "4", "A hat"]);
+    assert!(!stdout(&output).contains("[y/N]"), "it is below the line");
+    let mut unasked = image.to_vec();
+    unasked.push("--yes");
+    assert!(!stdout(&on_terminal(&home, &[], &[], &unasked)).contains("[y/N]"));
+    assert_eq!(home.json(&["history", "--json"]).as_array().map(Vec::len), Some(3));
+}
+
+#[test]
+fn a_conversation_goes_on_and_says_what_it_costs() {
+    let home = Home::new();
+    let saved = home.file("talk.md");
+    let save = format!("/save {}\n", saved.display());
+    let script = [
+        ("> ", "Hello\n"),
+        ("> ", "Again\n"),
+        ("> ", "/cost\n"),
+        ("> ", "/with run\n"),
+        ("> ", "`print(6 * 7)`\n"),
+        ("> ", &save),
+        ("> ", "/nonsense\n"),
+        ("> ", "/quit\n"),
+    ];
+    let output = on_terminal(&home, &[("NO_COLOR", "1")], &script, &["repl", "--sandbox"]);
+    assert_ended(&output, 0, "");
+    let shown = stdout(&output);
+    for part in [
+        "Messages so far: 1. The last one says: Hello",
+        "Messages so far: 3. The last one says: Again",
+        "2 answers for $0.01",
+        "there is no /nonsense",
+        "3 answers for $0.01",
+    ] {
+        assert!(shown.contains(part), "{part:?} is not in {shown}");
+    }
+    let saved = std::fs::read_to_string(saved).expect("saved");
+    assert!(saved.starts_with("**Hello**\n\nThis sandbox") && saved.contains("\n\n42\n\n*$0.0"), "{saved}");
+    assert_eq!(home.json(&["history", "--json"]).as_array().map(Vec::len), Some(3));
+}
+
+/// Runs the command on a terminal, in colour unless the variables say otherwise; each text of the script is typed once the
+/// one before it has come.
+fn on_terminal(
+    home: &Home,
+    variables: &[(&str, &str)],
+    script: &[(&str, &str)],
+    arguments: &[&str],
+) -> Output {
     let mut command = home.within(Command::new("python3"));
-    command.args(["-c", TERMINAL, until, env!("CARGO_BIN_EXE_grok-mpp")]).args(arguments);
+    command
+        .args(["-c", TERMINAL, &json!(script).to_string(), env!("CARGO_BIN_EXE_grok-mpp")])
+        .args(arguments);
+    command.current_dir(home.file(""));
     command.env("TERM", "xterm-256color").env_remove("NO_COLOR").envs(variables.iter().copied());
     command.output().expect("Python starts")
 }

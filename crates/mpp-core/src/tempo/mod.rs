@@ -39,6 +39,16 @@ pub const PATH_USD: Address = address!("20c0000000000000000000000000000000000000
 /// USDC.e on mainnet.
 pub const USDC_E: Address = address!("20c000000000000000000000b9537d11c60e8b50");
 
+/// What people call a token on a chain, if it is one of the above.
+#[must_use]
+pub fn token_name(token: Address, chain_id: u64) -> Option<&'static str> {
+    match token {
+        PATH_USD => Some("pathUSD"),
+        USDC_E if chain_id == MAINNET => Some("USDC.e"),
+        _ => None,
+    }
+}
+
 /// Gas limits and prices of the transactions to sign. Unused gas is not charged.
 ///
 /// The defaults leave a wide margin: a transfer takes about 51,000 gas, or 300,000 to an address that never held the
