@@ -89,8 +89,8 @@ fn settled_word(word: &str) -> String {
         bare.strip_prefix("0x")
             .is_some_and(|rest| rest.len() >= length && rest.bytes().all(|it| it.is_ascii_hexdigit()))
     };
-    let is_time =
-        bare.len() >= 20 && bare.ends_with('Z') && bare.as_bytes()[4] == b'-' && bare.as_bytes()[10] == b'T';
+    let at = |place: usize| bare.as_bytes().get(place).copied();
+    let is_time = bare.len() >= 20 && bare.ends_with('Z') && [at(4), at(10)] == [Some(b'-'), Some(b'T')];
     let shown = match bare {
         _ if hex(65) => "0x…",
         _ if hex(64) || bare.len() == 8 && hex(6) => "0xHASH",

@@ -99,7 +99,7 @@ const WWW_AUTHENTICATE: &str = r#"Payment id="maW_5c2Hh0wveZbgpah8Ma2zTJSgzbY6lf
 const PROBLEM: &str = r#"{"type":"https://paymentauth.org/problems/payment-required","title":"Payment Required","status":402,"detail":"A run costs one cent.","challengeId":"maW_5c2Hh0wveZbgpah8Ma2zTJSgzbY6lf7FV2rm9kE"}"#;
 const QUOTE: &str = "\
     price      $0.01 (10000 base units)\n\
-    token      0x20C0000000000000000000000000000000000000\n\
+    token      pathUSD, 0x20C0000000000000000000000000000000000000\n\
     chain      4217\n\
     recipient  0x742d35Cc6634c0532925a3b844bC9e7595F8fE00 gets $0.01\n\
     fee        at most $0.025\n\
