@@ -19,7 +19,7 @@ use crate::output;
 
 /// Makes a key that never was.
 pub(super) fn new(args: &MakeArgs) -> Result<(), Failure> {
-    make(args, || Ok(Zeroizing::new(random()?)))
+    make(args, random)
 }
 
 /// Takes a key that is there already.
@@ -43,7 +43,7 @@ fn make(args: &MakeArgs, key: impl FnOnce() -> Result<Zeroizing<[u8; 32]>, Failu
     let key = key()?;
     let signer = LocalSigner::from_bytes(&key).map_err(|error| Failure::usage(error.to_string()))?;
     let passphrase = passphrase::new(args.place.passphrase_file.as_deref())?;
-    let random = Random { salt: random()?, iv: random()?, id: random()? };
+    let random = Random { salt: *random()?, iv: *random()?, id: *random()? };
     let text = Keystore::write(&key, signer.address(), &passphrase, &random).map_err(Failure::unpaid)?;
     write(&path, &text)?;
     let printed = match args.json {

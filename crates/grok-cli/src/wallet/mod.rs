@@ -99,7 +99,7 @@ async fn address(args: &WalletArgs, config: &Config) -> Result<Address, Failure>
 
 /// A key that nobody knows, for money that is none.
 pub(crate) fn throw_away() -> Result<Arc<dyn Signer>, Failure> {
-    let key = Zeroizing::new(random()?);
+    let key = random()?;
     let signer = LocalSigner::from_bytes(&key).map_err(|error| Failure::unpaid(error.to_string()))?;
     Ok(Arc::new(signer))
 }
@@ -177,8 +177,9 @@ fn variable(name: &str) -> Option<Zeroizing<String>> {
     std::env::var(name).map(Zeroizing::new).ok().filter(|text| !text.is_empty())
 }
 
-fn random<const SIZE: usize>() -> Result<[u8; SIZE], Failure> {
-    let mut bytes = [0; SIZE];
-    getrandom::fill(&mut bytes).map_err(|error| Failure::unpaid(format!("no randomness: {error}")))?;
+fn random<const SIZE: usize>() -> Result<Zeroizing<[u8; SIZE]>, Failure> {
+    let mut bytes = Zeroizing::new([0; SIZE]);
+    getrandom::fill(bytes.as_mut_slice())
+        .map_err(|error| Failure::unpaid(format!("no randomness: {error}")))?;
     Ok(bytes)
 }

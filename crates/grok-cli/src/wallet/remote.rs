@@ -19,14 +19,13 @@ use crate::failure::Failure;
 use crate::report;
 
 /// A program that signs.
-#[derive(Debug)]
 pub(crate) struct RemoteSigner {
     command: SignerCommand,
     address: Address,
 }
 
-/// A program and its arguments.
-#[derive(Clone, Debug)]
+/// A program and its arguments. It does not print, as an argument may be a secret.
+#[derive(Clone)]
 pub(crate) struct SignerCommand {
     pub(crate) program: String,
     arguments: Vec<String>,

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::failure::{Failure, chain};
 use crate::output::{self, base_units, chain_name};
 use crate::reconcile::public_node;
+use crate::terminal::{Look, look};
 
 /// Prints the address.
 pub(super) async fn address(args: &ShowArgs) -> Result<(), Failure> {
@@ -70,7 +71,7 @@ pub(super) async fn fund(args: &FundArgs) -> Result<(), Failure> {
         })
     };
     if !args.show.json {
-        let _ = output::note(&how);
+        let _ = how.lines().try_for_each(output::note);
     }
     output::printed(printed, None)
 }
@@ -125,19 +126,22 @@ fn how(chain_id: u64, address: Address) -> String {
     }
 }
 
-/// A QR code, two rows of it to a line of text, black on white whatever the terminal's colours are.
+/// A QR code, two rows of it to a line of text: black on white whatever the terminal's colours are, or, where colour is not
+/// wanted, in its own, taken for light on dark.
 fn picture(text: &str) -> io::Result<()> {
     let code = QrCode::encode_text(text, QrCodeEcc::Medium).map_err(io::Error::other)?;
     let (from, to) = (-MARGIN, code.size().saturating_add(MARGIN));
+    let styled = look(&io::stdout()) == Look::Styled;
+    let drawn = |x, y| code.get_module(x, y) == styled;
     let lines = (from..to).step_by(2).map(|y| {
-        let blocks =
-            (from..to).map(|x| match (code.get_module(x, y), code.get_module(x, y.saturating_add(1))) {
-                (true, true) => '█',
-                (true, false) => '▀',
-                (false, true) => '▄',
-                (false, false) => ' ',
-            });
-        format!("\u{1b}[38;5;16;48;5;231m{}\u{1b}[0m", blocks.collect::<String>())
+        let blocks = (from..to).map(|x| match (drawn(x, y), drawn(x, y.saturating_add(1))) {
+            (true, true) => '█',
+            (true, false) => '▀',
+            (false, true) => '▄',
+            (false, false) => ' ',
+        });
+        let blocks: String = blocks.collect();
+        if styled { format!("\u{1b}[38;5;16;48;5;231m{blocks}\u{1b}[0m") } else { blocks }
     });
     output::print_raw(&lines.collect::<Vec<_>>().join("\n"))
 }
