@@ -74,10 +74,7 @@ fn list(config: &Config) -> Result<Vec<Setting>, Failure> {
             Place::parse(&ledger.value).map_or_else(|why| format!("wrong: {why}"), |place| name(&place));
     }
     let rpc = if config.rpc.is_some() { "a node of its own" } else { "Tempo's public nodes" };
-    let budget = match config.limits.len() {
-        0 => "no limits".to_owned(),
-        count => format!("{count} limits, which grok-mpp budget shows"),
-    };
+    let budget = if config.limits.is_empty() { "no limits" } else { "limits, which grok-mpp budget shows" };
     let (base_url, chain_id, max_cost) =
         (config.base_url(None), config.chain_id(None).to_string(), config.max_cost(None).to_string());
     Ok(vec![
@@ -87,7 +84,7 @@ fn list(config: &Config) -> Result<Vec<Setting>, Failure> {
         signer(config)?,
         ledger,
         setting("rpc", None, rpc.to_owned(), config.rpc.is_some()),
-        setting("budget", None, budget, !config.limits.is_empty()),
+        setting("budget", None, budget.to_owned(), !config.limits.is_empty()),
     ])
 }
 

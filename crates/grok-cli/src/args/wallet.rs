@@ -107,15 +107,18 @@ impl WalletCommand {
 /// How a signer command is asked; the end of `wallet --help`.
 pub(crate) const SIGNER_COMMAND: &str = "\
 Signer commands:
-  --signer-command COMMAND, or signer_command in the config file, is started for every question, without a shell.
-  It reads one JSON object from standard input and prints one line of JSON. The questions are
-    {\"version\": 1, \"request\": \"address\"}
-    {\"version\": 1, \"request\": \"sign\", \"address\": …, \"hash\": …, \"terms\": {…}, \"transaction\": {…}}
+  --signer-command COMMAND, or signer_command in the config file, is started
+  for every question, without a shell. It reads one JSON object from standard
+  input and prints one line of JSON. The questions are
+    {\"version\":1,\"request\":\"address\"}
+    {\"version\":1,\"request\":\"sign\",\"address\":…,\"hash\":…,\"terms\":…,\"transaction\":…}
   and the answers
-    {\"address\": \"0x…\"}
-    {\"signature\": \"0x…\"}     r, s and v of the hash, 65 bytes, with a low s
-    {\"error\": \"…\"}           it will not sign
-  terms holds amount and fee_ceiling in base units, six to the dollar's decimals, token, chain_id, recipients with
-  their memos, realm and more; transaction all fields that the hash is made of, or null for a proof of the key
-  without a payment. It has 20 seconds. If it ends with another code than 0, the last line of its standard error
-  is shown.";
+    {\"address\":\"0x…\"}
+    {\"signature\":\"0x…\"}  of the hash: r, s and v, 65 bytes, with a low s
+    {\"error\":\"…\"}        will not sign
+  terms are for who decides: dollars; amount and fee_ceiling in base units, a
+  millionth of a dollar each; token, chain_id, realm, and recipients, each with
+  address, amount and memo. transaction is for who makes the hash himself: all
+  that is in it; null where the key is to be proved and nothing is paid. There
+  are 20 seconds to answer. Of a command that ends with another code than 0,
+  the last line on standard error is shown.";

@@ -130,7 +130,12 @@ impl Signer for RemoteSigner {
 
 /// A payment to sign: its hash, its terms for whoever decides, and the whole transaction for who computes the hash himself.
 fn question(payment: &Unsigned) -> Value {
-    let terms = report::terms(&Quoted { quote: payment.quote().clone(), refusal: None });
+    let mut quote = payment.quote().clone();
+    if let Some(transfers) = payment.transaction().and_then(Transaction::transfers) {
+        // With the memos that are signed.
+        quote.transfers = transfers.into_iter().map(|(_, transfer)| transfer).collect();
+    }
+    let terms = report::terms(&Quoted { quote, refusal: None });
     json!({
         "version": VERSION,
         "request": "sign",

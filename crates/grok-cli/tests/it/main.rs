@@ -2,12 +2,18 @@
 
 mod commands;
 mod config;
+mod keystore;
 mod killed;
 mod ledger;
 mod node;
 mod outcome;
+#[cfg(target_os = "linux")]
+mod prompt;
 mod reconcile;
 mod run;
+mod settings;
+mod signer;
 mod snapshots;
 mod support;
 mod terminal;
+mod wallet;

@@ -102,7 +102,10 @@ fn wrong_usage_ends_with_2_and_says_what_to_do() {
         (&["run", "--sandbox", "--max-cost", "-0.5", PROMPT], "must be dollars such as 0.50"),
         (&["budget", "--max-per-day", "-1"], "must be dollars such as 0.50"),
         (&["run", "--sandbox", "-f", gone], gone),
-        (&["run", PROMPT], "give --key-file FILE or set GROK_MPP_PRIVATE_KEY"),
+        (
+            &["run", PROMPT],
+            "no wallet: make one by grok-mpp wallet new, give --key-file FILE or set GROK_MPP_PRIVATE_KEY",
+        ),
         (&["quote", "--base-url", "http://grok.example", PROMPT], "must be https"),
     ];
     for (arguments, says) in cases {

@@ -13,6 +13,9 @@ use serde_json::Value;
 
 /// A public throw-away key.
 pub(crate) const KEY: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";
+/// Its address.
+pub(crate) const ADDRESS: &str = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A";
+pub(crate) const PASSPHRASE: &str = "ein Käfer im Heu";
 pub(crate) const PROMPT: &str = "The factorial of 50: `import math; print(math.factorial(50))`";
 
 /// The folder in which the command finds its files, and nobody else's.
@@ -45,6 +48,11 @@ impl Home {
         self.file("config/grok-mpp/config.toml")
     }
 
+    /// Where the wallet is unless told otherwise.
+    pub(crate) fn wallet(&self) -> PathBuf {
+        self.file("data/grok-mpp/wallet.json")
+    }
+
     pub(crate) fn configure(&self, text: &str) {
         let path = self.config();
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
@@ -56,9 +64,16 @@ impl Home {
         self.within(Command::new(env!("CARGO_BIN_EXE_grok-mpp")))
     }
 
+    /// The command without a wallet's key, and with a passphrase.
+    pub(crate) fn keyless(&self) -> Command {
+        let mut command = self.grok_mpp();
+        command.env_remove("GROK_MPP_PRIVATE_KEY").env("GROK_MPP_PASSPHRASE", PASSPHRASE);
+        command
+    }
+
     /// Another program that starts it.
     pub(crate) fn within(&self, mut command: Command) -> Command {
-        for variable in ["BASE_URL", "CHAIN_ID", "MAX_COST", "LEDGER", "CONFIG"] {
+        for variable in ["BASE_URL", "CHAIN_ID", "MAX_COST", "LEDGER", "CONFIG", "PASSPHRASE"] {
             command.env_remove(format!("GROK_MPP_{variable}"));
         }
         command.env("GROK_MPP_PRIVATE_KEY", KEY).env("HOME", self.0.path());
@@ -146,6 +161,11 @@ pub(crate) fn failed() -> String {
 }
 
 pub(crate) const FAILED: &str = r#"{"success":false,"error":"upstream","message":"it broke"}"#;
+
+/// An answer without text.
+pub(crate) fn answered() -> String {
+    answer("200 OK", r#"{"output":[]}"#)
+}
 
 /// A shop that answers each request with the next of its answers, and remembers the credentials it is sent.
 pub(crate) struct Shop {
