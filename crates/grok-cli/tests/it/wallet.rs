@@ -263,7 +263,7 @@ fn no_command_shows_the_key_or_the_passphrase() {
     let mut shown = vec![import(&home, OTHER_KEY, &[])];
     let text = std::fs::read_to_string(home.wallet()).expect("there");
     assert!(!text.contains(OTHER_KEY) && !text.contains(PASSPHRASE), "{text}");
-    let shop = Shop::open([challenge(31337), answered()]);
+    let shop = Shop::open([challenge(31337), answered(), challenge(31337), answered()]);
     for arguments in [
         &["run", "--base-url", &shop.url, "--chain-id", "31337", PROMPT][..],
         &["run", "--base-url", "http://127.0.0.1:1", "--json", PROMPT],
