@@ -96,21 +96,22 @@ impl Anvil {
     /// Gives `to` this many base units of pathUSD from the [`BANK`].
     pub async fn fund(&self, to: Address, amount: u128) {
         let one_at_a_time = self.bank.lock().await;
-        // With a gas limit of its own the node need not estimate; the unused part is not charged.
-        let transfer = json!({
-            "from": BANK.address.to_string(),
-            "to": PATH_USD.to_string(),
-            "data": token::transfer(to, amount),
-            "gas": "0xf4240",
-        });
-        let hash = self.ask("eth_sendTransaction", json!([transfer])).await;
-        let hash: B256 = hash.as_str().and_then(|hash| hash.parse().ok()).expect("a transaction's hash");
-        let mined = self.until("the bank's transfer", || self.transaction(hash)).await;
+        self.order(BANK.address, PATH_USD, token::transfer(to, amount)).await;
         drop(one_at_a_time);
-        assert!(mined.succeeded, "the bank could not transfer {amount} base units to {to}");
     }
 
-    async fn ask(&self, method: &str, params: Value) -> Value {
+    /// Has one of the node's own accounts call a contract.
+    pub(crate) async fn order(&self, from: Address, to: Address, input: String) {
+        // With a gas limit of its own the node need not estimate; the unused part is not charged.
+        let call =
+            json!({ "from": from.to_string(), "to": to.to_string(), "data": input, "gas": "0x1e8480" });
+        let hash = self.ask("eth_sendTransaction", json!([call])).await;
+        let hash: B256 = hash.as_str().and_then(|hash| hash.parse().ok()).expect("a transaction's hash");
+        let mined = self.until("a call by one of its accounts", || self.transaction(hash)).await;
+        assert!(mined.succeeded, "{from} could not call {to}: {input}");
+    }
+
+    pub(crate) async fn ask(&self, method: &str, params: Value) -> Value {
         let answer = self.rpc(method, params).await;
         answer.unwrap_or_else(|error| panic!("the node refused {method}: {error}"))
     }

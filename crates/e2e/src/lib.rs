@@ -29,6 +29,7 @@ pub mod books;
 mod customer;
 pub mod harness;
 mod install;
+mod keychain;
 mod mppx;
 mod peer;
 #[cfg(unix)]

@@ -10,7 +10,9 @@ use base64_022::Engine as _;
 use base64_022::engine::general_purpose::URL_SAFE_NO_PAD;
 use e2e::{PATH_USD, PAYER, RECIPIENT, SECOND_SPLIT_RECIPIENT, SPLIT_RECIPIENT, SPONSOR};
 use mpp_core::payee::Sponsor;
-use mpp_core::tempo::{FeePayment, LocalSigner, MAINNET, SignedPayment, SignedTransaction, Transaction};
+use mpp_core::tempo::{
+    FeePayment, LocalSigner, MAINNET, SignedPayment, SignedTransaction, Transaction, Unsigned,
+};
 use mpp_core::{Challenge, Policy};
 use serde_json::{Value, json};
 use tempo_primitives::transaction::{
@@ -99,6 +101,32 @@ fn cosigned_transaction_names_payer_and_sponsor() {
     }
 }
 
+#[test]
+fn transaction_by_an_access_key_reads_as_its_accounts() {
+    let key = LocalSigner::from_bytes(&[0x22; 32]).unwrap();
+    let sponsor = Sponsor::new(LocalSigner::from_hex(SPONSOR.key).unwrap(), PATH_USD);
+    for salt in SALTS {
+        let (transaction, payment) = sign_by(&key, &json!({ "chainId": MAINNET }), salt);
+        assert_eq!(transaction.access_key, Some(key.address()));
+        assert_is_by(&key, payment.transaction().unwrap());
+        assert_reads_the_same((transaction, payment));
+
+        let (_, payment) = sign_by(&key, &json!({ "feePayer": true }), salt);
+        let verified = payment.credential().verify(MAINNET, NOW).unwrap();
+        assert_is_by(&key, &sponsor.cosign(&verified, NOW).unwrap());
+    }
+}
+
+/// The chain's code finds that `key` signed for [`PAYER`].
+fn assert_is_by(key: &LocalSigner, transaction: &SignedTransaction) {
+    let signed = AASigned::rlp_decode(&mut &transaction.raw()[1..]).unwrap();
+    assert_eq!(signed.recover_signer_with_expiring_nonce_hash().unwrap().0, PAYER.address);
+    assert!(signed.signature().is_v2_keychain());
+    let keychain = signed.signature().as_keychain().unwrap();
+    assert_eq!(keychain.key_id(&signed.signature_hash()).unwrap(), key.address());
+    assert_eq!(Some(*signed.hash()), transaction.hash());
+}
+
 /// The chain's code reads `payment` as `transaction`, signed by its payer, and writes it back as it was.
 fn assert_reads_the_same((transaction, payment): (Transaction, SignedPayment)) {
     let raw = payment.transaction().unwrap().raw();
@@ -143,6 +171,16 @@ fn theirs(ours: &Transaction) -> TempoTransaction {
 
 /// A payment of one dollar with these method details, and what was signed.
 fn sign(details: &Value, salt: u64) -> (Transaction, SignedPayment) {
+    let signer = LocalSigner::from_hex(PAYER.key).unwrap();
+    finish(&signer, prepare(details, salt))
+}
+
+/// The same, signed by an access key.
+fn sign_by(key: &LocalSigner, details: &Value, salt: u64) -> (Transaction, SignedPayment) {
+    finish(key, prepare(details, salt).with_access_key(key.address()))
+}
+
+fn prepare(details: &Value, salt: u64) -> Unsigned {
     let request = json!({
         "amount": "1000000", "currency": PATH_USD, "recipient": RECIPIENT.address, "methodDetails": details,
     });
@@ -151,8 +189,10 @@ fn sign(details: &Value, salt: u64) -> (Transaction, SignedPayment) {
         format!(r#"Payment id="c1", realm="x", method="tempo", intent="charge", request="{request}""#);
     let challenge = Challenge::parse_all([field]).remove(0).unwrap();
     let policy = Policy::new(MAINNET, [PATH_USD], "1".parse().unwrap()).max_fee("1".parse().unwrap());
-    let signer = LocalSigner::from_hex(PAYER.key).unwrap();
-    let unsigned = policy.approve(challenge, b"", NOW).unwrap().prepare(signer.address(), NOW, salt);
+    policy.approve(challenge, b"", NOW).unwrap().prepare(PAYER.address, NOW, salt)
+}
+
+fn finish(signer: &LocalSigner, unsigned: Unsigned) -> (Transaction, SignedPayment) {
     let transaction = unsigned.transaction().unwrap().clone();
     let signature = signer.sign(&unsigned);
     (transaction, unsigned.signed(&signature))

@@ -2,6 +2,7 @@
 
 use std::sync::mpsc;
 
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 use tokio::sync::mpsc as replies;
@@ -13,8 +14,7 @@ use crate::terminal::unless_told_to_end;
 pub(super) struct Lines {
     ask: mpsc::Sender<&'static str>,
     said: replies::UnboundedReceiver<Said>,
-    #[cfg(unix)]
-    terminal: Option<rustix::termios::Termios>,
+    terminal: Option<Termios>,
 }
 
 /// What came.
@@ -48,12 +48,7 @@ impl Lines {
                 }
             }
         });
-        Ok(Lines {
-            ask,
-            said,
-            #[cfg(unix)]
-            terminal: rustix::termios::tcgetattr(std::io::stdin()).ok(),
-        })
+        Ok(Lines { ask, said, terminal: tcgetattr(std::io::stdin()).ok() })
     }
 
     /// The next line.
@@ -69,14 +64,9 @@ impl Lines {
     }
 
     /// The terminal as it was before: whoever reads still has it for itself.
-    #[cfg(unix)]
     fn put_back(&self) {
         if let Some(terminal) = &self.terminal {
-            let when = rustix::termios::OptionalActions::Now;
-            let _ = rustix::termios::tcsetattr(std::io::stdin(), when, terminal);
+            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, terminal);
         }
     }
-
-    #[cfg(not(unix))]
-    fn put_back(&self) {}
 }
