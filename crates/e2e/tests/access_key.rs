@@ -40,6 +40,8 @@ async fn within_the_limit_price_and_fee_are_taken_from_it_to_the_unit() {
         panic!("not authorised")
     };
     assert_eq!((limit.remaining.base_units(), limit.renewed_at), (scene.left().await, None));
+    let held = scene.rpc().balance(PATH_USD, PAYER.address).await.unwrap();
+    assert_eq!(held.base_units(), scene.holdings().await[0]);
     let settled = scene.settled(&payment).await.settled().unwrap().clone();
     assert_eq!((settled.amount.base_units(), settled.fee.base_units()), (CENT, mined.fee));
 }

@@ -119,7 +119,8 @@ fn transaction_by_an_access_key_reads_as_its_accounts() {
 
 /// The chain's code finds that `key` signed for [`PAYER`].
 fn assert_is_by(key: &LocalSigner, transaction: &SignedTransaction) {
-    let signed = AASigned::rlp_decode(&mut &transaction.raw()[1..]).unwrap();
+    let (_, mut list) = transaction.raw().split_first().unwrap();
+    let signed = AASigned::rlp_decode(&mut list).unwrap();
     assert_eq!(signed.recover_signer_with_expiring_nonce_hash().unwrap().0, PAYER.address);
     assert!(signed.signature().is_v2_keychain());
     let keychain = signed.signature().as_keychain().unwrap();

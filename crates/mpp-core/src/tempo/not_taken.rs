@@ -9,7 +9,7 @@ pub enum NotTaken {
     Unserved,
     /// The payer lacks the money for amount and fee.
     Poor,
-    /// The transaction's window, fee, gas limit or bytes are not what the chain takes.
+    /// The transaction's window, fee, gas limit, bytes or access key are not what the chain takes.
     Invalid,
 }
 
@@ -46,8 +46,8 @@ const UNKNOWN_METHOD: i64 = -32601;
 const REJECTED: [i64; 3] = [-32000, -32003, -32602];
 /// What Ethereum's nodes, and Tempo's, say to a payer without money.
 const POOR: [&str; 2] = ["insufficient funds", "insufficient fee token balance"];
-/// What geth, reth, anvil and Tempo say of a window, a fee, a gas limit or bytes that they do not take.
-const INVALID: [&str; 7] = [
+/// What geth, reth, anvil and Tempo say of a window, a fee, a gas limit, bytes or an access key that they do not take.
+const INVALID: [&str; 9] = [
     "valid_before",
     "valid_after",
     "underpriced",
@@ -55,4 +55,6 @@ const INVALID: [&str; 7] = [
     "intrinsic gas",
     "failed to decode",
     "transaction type not supported",
+    "keychain",
+    "access key expired",
 ];

@@ -113,6 +113,8 @@ async fn each_answer_of_a_node_means_refused_or_unsent_or_unknown() {
         (200, error(-32000, "transaction underpriced"), 402, FAILED),
         (400, error(-32602, "failed to decode signed transaction"), 402, FAILED),
         (200, error(-32000, "transaction type not supported"), 402, FAILED),
+        (200, error(-32003, "keychain validation failed: KeyNotFound"), 402, FAILED),
+        (200, error(-32003, "Access key expired: expiry 94 <= min allowed 105"), 402, FAILED),
         // Unknown, in anvil's words: of one that waits already, and of one that is valid for too long.
         (200, error(-32003, "transaction already imported"), 502, BLANK),
         (200, error(-32603, "Transaction confirmation timeout"), 502, BLANK),
