@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy as _;
 use etcetera::base_strategy::choose_native_strategy;
 use grok_mpp::Grok;
-use mpp_core::tempo::MAINNET;
+use mpp_core::tempo::{Address, MAINNET};
 use mpp_core::{Amount, printable};
 use mpp_http::chain::Rpc;
 use mpp_http::ledger::{Limit, Scope, Window};
@@ -37,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) max_cost: Option<Amount>,
     /// What signs.
     pub(crate) wallet: Option<Wallet>,
+    /// For which account, if the key is not its own.
+    pub(crate) root_account: Option<Address>,
 }
 
 /// What signs, as the file says it.
@@ -99,6 +101,13 @@ impl Config {
                         "{name} beside the other of key_file and signer_command; there is one wallet"
                     );
                     return Err(Wrong { at: key.span(), why });
+                }
+                "root_account" => {
+                    let address = string(value, "root_account", "an address")?.parse();
+                    config.root_account = Some(address.map_err(|_| Wrong {
+                        at: value.span(),
+                        why: "root_account must be an address: 0x and 40 hexadecimal digits".to_owned(),
+                    })?);
                 }
                 "key_file" => config.wallet = Some(Wallet::File(key_file(value, path)?)),
                 "signer_command" => config.wallet = Some(Wallet::Command(signer_command(value)?)),
@@ -270,7 +279,8 @@ pub(crate) fn default_wallet() -> Option<PathBuf> {
 }
 
 /// What the file can hold.
-const KNOWN: &str = "ledger, rpc, budget, base_url, chain_id, max_cost, key_file, signer_command";
+const KNOWN: &str =
+    "ledger, rpc, budget, base_url, chain_id, max_cost, key_file, signer_command, root_account";
 /// The most that an answer may cost unless somebody says otherwise: half a dollar.
 const MAX_COST: Amount = Amount::from_base_units(500_000);
 /// Longest part of the file that is shown, in characters.

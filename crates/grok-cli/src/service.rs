@@ -16,6 +16,7 @@ use crate::books::{Books, now};
 use crate::failure::{Failure, chain};
 use crate::output;
 use crate::payment;
+use crate::reconcile::public_node;
 use crate::terminal::wait;
 use crate::wallet;
 
@@ -59,6 +60,13 @@ impl Service {
             Some(url) => Some(Rpc::new(url).map_err(|error| Failure::usage(error.to_string()))?),
             None => configured,
         };
+        // What an access key may spend, a node has to say.
+        let limits = match (signer.access_key(), &node, public_node(config.chain_id(args.chain_id))) {
+            (None, ..) => None,
+            (Some(_), Some(node), _) => Some(node.clone()),
+            (Some(_), None, Some(url)) if !args.sandbox => Rpc::new(url).ok(),
+            (Some(_), None, _) => None,
+        };
         let max_cost = config.max_cost(args.max_cost);
         let (base_url, policy) = match &sandbox {
             Some(sandbox) => {
@@ -76,6 +84,7 @@ impl Service {
             _ => Decision::Approve,
         });
         let client = client(args, signer, policy, books.as_ref(), Arc::clone(&sent));
+        let client = limits.into_iter().fold(client, Client::rpc);
         let grok = Grok::with_client(client).base_url(base_url);
         Ok(Service { grok, books, payer, sandbox, node, sent, agreed })
     }

@@ -75,6 +75,7 @@ fn list(config: &Config) -> Result<Vec<Setting>, Failure> {
     }
     let rpc = if config.rpc.is_some() { "a node of its own" } else { "Tempo's public nodes" };
     let budget = if config.limits.is_empty() { "no limits" } else { "limits, which grok-mpp budget shows" };
+    let account = config.root_account.map_or("the wallet's own".to_owned(), |account| account.to_string());
     let (base_url, chain_id, max_cost) =
         (config.base_url(None), config.chain_id(None).to_string(), config.max_cost(None).to_string());
     Ok(vec![
@@ -82,6 +83,7 @@ fn list(config: &Config) -> Result<Vec<Setting>, Failure> {
         setting("chain_id", Some("GROK_MPP_CHAIN_ID"), chain_id, config.chain_id.is_some()),
         setting("max_cost", Some("GROK_MPP_MAX_COST"), max_cost, config.max_cost.is_some()),
         signer(config)?,
+        setting("root_account", Some("GROK_MPP_ROOT_ACCOUNT"), account, config.root_account.is_some()),
         ledger,
         setting("rpc", None, rpc.to_owned(), config.rpc.is_some()),
         setting("budget", None, budget.to_owned(), !config.limits.is_empty()),

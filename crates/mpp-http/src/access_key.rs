@@ -1,12 +1,12 @@
-//! What a node says of an access key before anything is reserved or signed with it, and of what an account holds.
+//! What a node says of an access key before anything is reserved or signed with it.
 
 use std::time::Duration;
 
+use mpp_core::Quote;
 use mpp_core::tempo::{ACCOUNT_KEYCHAIN, Address, KeyStatus, Signer};
-use mpp_core::{Amount, Quote};
 use serde_json::{Value, json};
 
-use crate::chain::{Rpc, RpcError, amount};
+use crate::chain::{Rpc, RpcError};
 use crate::error::Error;
 use crate::journal::now;
 use crate::response::Deadline;
@@ -28,15 +28,6 @@ impl Rpc {
         key.zip(limit)
             .and_then(|(key, limit)| KeyStatus::decode(&key, &limit))
             .ok_or(RpcError::Answer("access key"))
-    }
-
-    /// What `owner` holds of `token`, in base units.
-    ///
-    /// # Errors
-    /// When the node does not answer, or knows of no such token.
-    pub async fn balance(&self, token: Address, owner: Address) -> Result<Amount, RpcError> {
-        let input = [&BALANCE_OF[..], owner.into_word().as_slice()].concat();
-        amount(&self.eth_call(token, &input).await?).ok_or(RpcError::Answer("balance"))
     }
 
     async fn eth_call(&self, to: Address, input: &[u8]) -> Result<Value, RpcError> {
@@ -76,5 +67,3 @@ fn bytes(answer: &Value) -> Option<Vec<u8>> {
 
 /// How long a payment waits for a node's word on the access key.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// `balanceOf(address)`
-const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use mpp_core::tempo::Address;
 
 use super::ConfigArgs;
 
@@ -21,6 +22,10 @@ pub(crate) struct WalletArgs {
     /// variable GROK_MPP_PASSPHRASE, or asked for on the terminal
     #[arg(long, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
+    /// The account that pays, where the wallet holds not its key but an access key, which the account authorised on chain.
+    /// What it may spend is looked up with --rpc, or a node in the config file, before anything is signed
+    #[arg(long, value_name = "ADDRESS", env = "GROK_MPP_ROOT_ACCOUNT")]
+    pub(crate) root_account: Option<Address>,
 }
 
 #[derive(Debug, Subcommand)]

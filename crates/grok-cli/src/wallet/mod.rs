@@ -11,7 +11,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mpp_core::tempo::{Address, LocalSigner, Signer};
+use mpp_core::tempo::{AccessKey, Address, LocalSigner, Signer};
 use zeroize::Zeroizing;
 
 use crate::args::{WalletArgs, WalletCommand};
@@ -79,16 +79,28 @@ impl Source {
 /// What signs.
 pub(crate) async fn load(args: &WalletArgs, config: &Config) -> Result<Arc<dyn Signer>, Failure> {
     let passphrase_file = args.passphrase_file.as_deref();
-    Ok(match Source::expect(args, config)? {
+    let signer: Arc<dyn Signer> = match Source::expect(args, config)? {
         Source::Variable(key) => Arc::new(from_variable(&key)?),
         Source::File(path) => Arc::new(open(KeyFile::read(&path)?, &path, passphrase_file)?),
         Source::Command(command) => Arc::new(RemoteSigner::connect(command).await?),
+    };
+    Ok(match root_account(args, config) {
+        Some(account) => Arc::new(AccessKey::new(account, signer)),
+        None => signer,
     })
+}
+
+/// The account of an access key.
+pub(crate) fn root_account(args: &WalletArgs, config: &Config) -> Option<Address> {
+    args.root_account.or(config.root_account)
 }
 
 /// Whose payments are signed. A keystore that names its address is taken by its word: who could change that could as well
 /// put another keystore there.
 async fn address(args: &WalletArgs, config: &Config) -> Result<Address, Failure> {
+    if let Some(account) = root_account(args, config) {
+        return Ok(account);
+    }
     if let Source::File(path) = Source::expect(args, config)?
         && let KeyFile::Keystore(Keystore { address: Some(address), .. }) = KeyFile::read(&path)?
     {

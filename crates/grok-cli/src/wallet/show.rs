@@ -3,15 +3,15 @@
 use std::io::{self, IsTerminal as _};
 
 use mpp_core::Amount;
-use mpp_core::tempo::{Address, MAINNET, MODERATO, PATH_USD, USDC_E};
+use mpp_core::tempo::{Address, KeyStatus, MAINNET, MODERATO, PATH_USD, USDC_E};
 use mpp_http::chain::{Rpc, RpcError};
 use qrcodegen::{QrCode, QrCodeEcc};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{BalanceArgs, FundArgs, ShowArgs};
 use crate::config::Config;
 use crate::failure::{Failure, chain};
-use crate::output::{self, base_units, chain_name};
+use crate::output::{self, base_units, chain_name, instant};
 use crate::reconcile::public_node;
 use crate::terminal::{Look, look};
 
@@ -31,15 +31,17 @@ pub(super) async fn balance(args: &BalanceArgs) -> Result<(), Failure> {
     let config = args.show.config.read()?;
     let address = super::address(&args.show.wallet, &config).await?;
     let chain_id = config.chain_id(args.chain_id);
-    let node = node(args.rpc.as_deref(), config, chain_id)?;
+    let node = node(args.rpc.as_deref(), &config, chain_id)?;
     let mut balances = Vec::new();
     for (name, token) in tokens(chain_id) {
         balances.push((name, token, asked(&node, chain_id, token, address).await?));
     }
+    let key = access_key(args, &node, chain_id, &config).await?;
     let printed = if args.show.json {
         output::print_json(&json!({
             "address": address,
             "chain_id": chain_id,
+            "access_key": key.as_ref().map(AccessKeyStatus::as_json),
             "tokens": balances.iter().map(|(name, token, balance)| json!({
                 "name": name,
                 "token": token,
@@ -51,9 +53,75 @@ pub(super) async fn balance(args: &BalanceArgs) -> Result<(), Failure> {
         let lines = balances.iter().map(|(name, _, balance)| format!("{name:<12} ${balance}"));
         let wallet = format!("wallet       {address}");
         let chain = format!("chain        {}", chain_name(chain_id));
-        output::print_text(&[wallet, chain].into_iter().chain(lines).collect::<Vec<_>>().join("\n"))
+        let key = key.iter().flat_map(AccessKeyStatus::lines);
+        let lines = [wallet, chain].into_iter().chain(lines).chain(key);
+        output::print_text(&lines.collect::<Vec<_>>().join("\n"))
     };
     output::printed(printed, None)
+}
+
+/// What an access key may still do.
+struct AccessKeyStatus {
+    key: Address,
+    /// By token.
+    statuses: Vec<(&'static str, KeyStatus)>,
+}
+
+impl AccessKeyStatus {
+    fn lines(&self) -> Vec<String> {
+        let told = self.statuses.iter().map(|(name, status)| match status {
+            KeyStatus::Authorized { limit: Some(limit), .. } => {
+                format!("left         ${} of {name} for the key", limit.remaining)
+            }
+            KeyStatus::Authorized { limit: None, .. } => {
+                format!("left         no limit of {name} for the key")
+            }
+            KeyStatus::Revoked => "left         nothing: the key was revoked".to_owned(),
+            _ => "left         nothing: the account has not authorised the key".to_owned(),
+        });
+        let end = self.statuses.iter().find_map(|(_, status)| match status {
+            KeyStatus::Authorized { expires_at, .. } => {
+                Some(format!("until        {}", instant(*expires_at)))
+            }
+            _ => None,
+        });
+        let key = format!("access key   {}", self.key);
+        let mut lines: Vec<_> = [key].into_iter().chain(told).chain(end).collect();
+        // Of a key that may do nothing, once is enough.
+        lines.dedup();
+        lines
+    }
+
+    fn as_json(&self) -> Value {
+        let tokens = self.statuses.iter().map(|(name, status)| {
+            let (state, expires_at, limit) = match status {
+                KeyStatus::Authorized { expires_at, limit } => ("authorized", Some(*expires_at), *limit),
+                KeyStatus::Revoked => ("revoked", None, None),
+                _ => ("unknown", None, None),
+            };
+            let left = limit.map(|limit| base_units(limit.remaining));
+            json!({ "name": name, "state": state, "expires_at": expires_at, "left": left })
+        });
+        json!({ "address": self.key, "tokens": tokens.collect::<Vec<_>>() })
+    }
+}
+
+/// What the chain says of the wallet's key, where it is an access key.
+async fn access_key(
+    args: &BalanceArgs,
+    node: &Rpc,
+    chain_id: u64,
+    config: &Config,
+) -> Result<Option<AccessKeyStatus>, Failure> {
+    let Some(account) = super::root_account(&args.show.wallet, config) else { return Ok(None) };
+    let signer = super::load(&args.show.wallet, config).await?;
+    let Some(key) = signer.access_key() else { return Ok(None) };
+    let mut statuses = Vec::new();
+    for (name, token) in tokens(chain_id) {
+        let status = node.access_key(account, key, token).await;
+        statuses.push((name, status.map_err(|error| Failure::unpaid(chain(&error)))?));
+    }
+    Ok(Some(AccessKeyStatus { key, statuses }))
 }
 
 /// Prints the address, also as a terminal's picture of it, and how dollars get there.
@@ -77,12 +145,12 @@ pub(super) async fn fund(args: &FundArgs) -> Result<(), Failure> {
 }
 
 /// The node to ask: the one that was named, or a public one.
-fn node(named: Option<&str>, config: Config, chain_id: u64) -> Result<Rpc, Failure> {
+fn node(named: Option<&str>, config: &Config, chain_id: u64) -> Result<Rpc, Failure> {
     if let Some(url) = named {
         return Rpc::new(url).map_err(|error| Failure::usage(error.to_string()));
     }
-    match (config.rpc, public_node(chain_id)) {
-        (Some(rpc), _) => Ok(rpc),
+    match (&config.rpc, public_node(chain_id)) {
+        (Some(rpc), _) => Ok(rpc.clone()),
         (None, Some(url)) => Rpc::new(url).map_err(|error| Failure::usage(error.to_string())),
         (None, None) => Err(Failure::usage(format!(
             "no public node of chain {chain_id} is known; give one with --rpc URL"

@@ -1,5 +1,6 @@
 //! The command as a person or a script meets it: what it prints where, and with which code it ends.
 
+mod access_key;
 mod commands;
 mod config;
 mod keystore;
