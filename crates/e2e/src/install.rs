@@ -1,4 +1,4 @@
-//! The peers' installation: pinned npm packages and this crate's scripts, below the target folder.
+//! Installations of pinned packages and the scripts that use them, below the target folder.
 //!
 //! Any number of processes and threads may ask at once: a lock file lets one install while the others wait,
 //! and a stamp written last tells a finished installation from an interrupted one.
@@ -23,28 +23,34 @@ pub(crate) fn folder() -> &'static Path {
     })
 }
 
-/// Why the peers could not be installed.
+/// The folder that holds these scripts and their `node_modules`, installed if it is not yet. `packages` are what npm
+/// reads: names of files and their text, of which `package.json` and `package-lock.json` are two.
+pub fn npm(packages: &[(&str, &str)], scripts: &[(&str, &str)]) -> PathBuf {
+    install_npm(&target_folder(), OsStr::new("node"), OsStr::new("npm"), packages, scripts)
+        .unwrap_or_else(|error| panic!("packages of these tests are missing: {error}"))
+}
+
+/// Why packages could not be installed.
 #[derive(Debug)]
-enum InstallError {
-    Missing { program: String, cause: io::Error },
+pub(crate) enum InstallError {
+    Missing { program: String, needs: String, cause: io::Error },
     TooOld { version: String },
-    Npm { last_lines: String },
+    Failed { program: &'static str, needs: String, last_lines: String },
     Folder { path: PathBuf, cause: io::Error },
 }
 
 impl fmt::Display for InstallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing { program, cause } => {
-                write!(f, "cannot run {program} ({cause}): install Node {OLDEST_NODE} or newer with npm")
+            Self::Missing { program, needs, cause } => {
+                write!(f, "cannot run {program} ({cause}): install {needs}")
             }
             Self::TooOld { version } => {
                 write!(f, "Node {version} is too old: install Node {OLDEST_NODE} or newer with npm")
             }
-            Self::Npm { last_lines } => write!(
+            Self::Failed { program, needs, last_lines } => write!(
                 f,
-                "npm could not install them: install Node {OLDEST_NODE} or newer with npm, or see npm's last \
-                 lines:\n{last_lines}"
+                "{program} could not install them: install {needs}, or see {program}'s last lines:\n{last_lines}"
             ),
             Self::Folder { path, cause } => write!(f, "cannot write {}: {cause}", path.display()),
         }
@@ -69,33 +75,60 @@ const SCRIPTS: [(&str, &str); 5] = [
 ];
 
 fn install(target: &Path, node: &OsStr, npm: &OsStr) -> Result<PathBuf, InstallError> {
+    install_npm(target, node, npm, &PACKAGES, &SCRIPTS)
+}
+
+fn install_npm(
+    target: &Path,
+    node: &OsStr,
+    npm: &OsStr,
+    packages: &[(&str, &str)],
+    scripts: &[(&str, &str)],
+) -> Result<PathBuf, InstallError> {
     check_node(node)?;
-    let key = keccak256(PACKAGES.map(|(_, text)| text).concat()).to_string();
-    let folder = target.join("e2e-peers").join(key.chars().take(18).collect::<String>());
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |cause| InstallError::Folder { path, cause }
-    };
-    fs::create_dir_all(&folder).map_err(at(&folder))?;
-
-    let lock_path = folder.join("lock");
-    let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
-    let lock = lock.and_then(|file| file.lock().map(|()| file)).map_err(at(&lock_path))?;
-
-    write_changed(&folder, &SCRIPTS)?;
-    let stamp = folder.join("installed");
-    if !stamp.exists() {
-        write_changed(&folder, &PACKAGES)?;
-        // npm holds the lock too, so that a test killed meanwhile does not let a second npm in beside it.
-        run_npm(&folder, npm, lock.try_clone().map_err(at(&lock_path))?)?;
-        fs::write(&stamp, "").map_err(at(&stamp))?;
-    }
-    drop(lock);
+    let texts: Vec<_> = packages.iter().map(|(_, text)| *text).collect();
+    let (folder, lock) = locked(&target.join("e2e-peers"), &texts.concat())?;
+    write_changed(&folder, scripts)?;
+    once(&folder, &lock, |lock| {
+        write_changed(&folder, packages)?;
+        run_npm(&folder, npm, lock)
+    })?;
     Ok(folder)
 }
 
+/// A folder within `parent` that is named after a hash of `contents`, and the lock on it.
+pub(crate) fn locked(parent: &Path, contents: &str) -> Result<(PathBuf, File), InstallError> {
+    let key = keccak256(contents).to_string();
+    let folder = parent.join(key.chars().take(18).collect::<String>());
+    fs::create_dir_all(&folder).map_err(cannot_write(&folder))?;
+    let path = folder.join("lock");
+    let lock = File::options().create(true).truncate(false).write(true).open(&path);
+    let lock = lock.and_then(|file| file.lock().map(|()| file)).map_err(cannot_write(&path))?;
+    Ok((folder, lock))
+}
+
+/// Fills a locked folder, unless that has been done.
+pub(crate) fn once(
+    folder: &Path,
+    lock: &File,
+    fill: impl FnOnce(File) -> Result<(), InstallError>,
+) -> Result<(), InstallError> {
+    let stamp = folder.join("installed");
+    if stamp.exists() {
+        return Ok(());
+    }
+    // The installer holds the lock too, so that a test killed meanwhile does not let a second one in beside it.
+    fill(lock.try_clone().map_err(cannot_write(folder))?)?;
+    fs::write(&stamp, "").map_err(cannot_write(&stamp))
+}
+
+fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> InstallError {
+    let path = path.to_owned();
+    move |cause| InstallError::Folder { path, cause }
+}
+
 fn check_node(node: &OsStr) -> Result<(), InstallError> {
-    let version = run(Command::new(node).arg("--version"))?;
+    let version = run(Command::new(node).arg("--version"), &needed_node())?;
     let version = String::from_utf8_lossy(&version.stdout).trim().trim_start_matches('v').to_owned();
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_some_and(|major| major >= OLDEST_NODE) {
@@ -105,17 +138,31 @@ fn check_node(node: &OsStr) -> Result<(), InstallError> {
     }
 }
 
+fn needed_node() -> String {
+    format!("Node {OLDEST_NODE} or newer with npm")
+}
+
 /// Installs what the lock file names. This is not `npm ci`, which insists on an entry for the node's binary
 /// of every platform; the lock file need only hold those it was made with.
 fn run_npm(folder: &Path, npm: &OsStr, lock: File) -> Result<(), InstallError> {
-    let modules = folder.join("node_modules");
-    if modules.exists() {
-        fs::remove_dir_all(&modules).map_err(|cause| InstallError::Folder { path: modules, cause })?;
-    }
-    let done = run(Command::new(npm)
-        .args(["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"])
-        .current_dir(folder)
-        .stdin(Stdio::from(lock)))?;
+    remove(&folder.join("node_modules"))?;
+    let mut command = Command::new(npm);
+    command.args(["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]);
+    run_installer(command.current_dir(folder), "npm", &needed_node(), lock)
+}
+
+/// Removes what an interrupted installation left.
+pub(crate) fn remove(folder: &Path) -> Result<(), InstallError> {
+    if folder.exists() { fs::remove_dir_all(folder).map_err(cannot_write(folder)) } else { Ok(()) }
+}
+
+pub(crate) fn run_installer(
+    command: &mut Command,
+    program: &'static str,
+    needs: &str,
+    lock: File,
+) -> Result<(), InstallError> {
+    let done = run(command.stdin(Stdio::from(lock)), needs)?;
     if done.status.success() {
         return Ok(());
     }
@@ -123,12 +170,13 @@ fn run_npm(folder: &Path, npm: &OsStr, lock: File) -> Result<(), InstallError> {
     let said = String::from_utf8_lossy(&said);
     let lines: Vec<&str> = said.lines().collect();
     let last = lines.iter().skip(lines.len().saturating_sub(12)).copied();
-    Err(InstallError::Npm { last_lines: last.collect::<Vec<_>>().join("\n") })
+    let last_lines = last.collect::<Vec<_>>().join("\n");
+    Err(InstallError::Failed { program, needs: needs.to_owned(), last_lines })
 }
 
-fn run(command: &mut Command) -> Result<Output, InstallError> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    command.output().map_err(|cause| InstallError::Missing { program, cause })
+fn run(command: &mut Command, needs: &str) -> Result<Output, InstallError> {
+    let (program, needs) = (command.get_program().to_string_lossy().into_owned(), needs.to_owned());
+    command.output().map_err(|cause| InstallError::Missing { program, needs, cause })
 }
 
 fn write_changed(folder: &Path, files: &[(&str, &str)]) -> Result<(), InstallError> {
@@ -137,7 +185,7 @@ fn write_changed(folder: &Path, files: &[(&str, &str)]) -> Result<(), InstallErr
         if fs::read_to_string(&path).is_ok_and(|old| old == *text) {
             continue;
         }
-        fs::write(&path, text).map_err(|cause| InstallError::Folder { path, cause })?;
+        fs::write(&path, text).map_err(cannot_write(&path))?;
     }
     Ok(())
 }
@@ -151,16 +199,20 @@ pub(crate) fn target_folder() -> PathBuf {
 
 #[cfg(test)]
 #[cfg(unix)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
     use std::sync::{Mutex, MutexGuard, PoisonError};
     use std::thread;
     use tempfile::TempDir;
 
-    /// A target folder with a node and an npm that are shell scripts.
-    ///
     /// One at a time: a script that is still open for writing in another test's new child cannot be run.
+    pub(crate) fn alone() -> MutexGuard<'static, ()> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A target folder with a node and an npm that are shell scripts.
     struct Scene {
         target: TempDir,
         _alone: MutexGuard<'static, ()>,
@@ -168,8 +220,7 @@ mod tests {
 
     impl Scene {
         fn new(node: &str, npm: &str) -> Self {
-            static ALONE: Mutex<()> = Mutex::new(());
-            let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+            let alone = alone();
             let target = tempfile::tempdir().unwrap();
             for (name, script) in [("node", node), ("npm", npm)] {
                 let path = target.path().join(name);

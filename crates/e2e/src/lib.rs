@@ -1,6 +1,7 @@
 //! Real components for tests: a Tempo node, the published MPP server and client, funded accounts, our own client
 //! with everything it does on record, a payer without a client ([`bare`]), a server that misbehaves to order, and a
-//! PostgreSQL server. And what a test needs that prints a table: [`harness`].
+//! PostgreSQL server. And what a test needs that prints a table, [`harness`], or that runs programs of other languages'
+//! packages, [`install`] and [`python`].
 //!
 //! In comes nothing but Node 20 with npm; the parts are pinned in `peers/package-lock.json` and installed into
 //! the target folder on first use. PostgreSQL is the machine's own. Out comes a chain whose balances can be
@@ -28,12 +29,13 @@ pub mod bare;
 pub mod books;
 mod customer;
 pub mod harness;
-mod install;
+pub mod install;
 mod keychain;
 mod mppx;
 mod peer;
 #[cfg(unix)]
 mod postgres;
+pub mod python;
 mod rpc;
 mod scripted;
 mod token;
