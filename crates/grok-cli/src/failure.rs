@@ -141,8 +141,8 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 pub(crate) const SUCCESS: u8 = 0;
-const USAGE: u8 = 2;
-const REFUSED: u8 = 3;
+pub(crate) const USAGE: u8 = 2;
+pub(crate) const REFUSED: u8 = 3;
 const NO_MONEY_MOVED: u8 = 4;
 pub(crate) const UNKNOWN: u8 = 5;
 const PAID_FOR_NOTHING: u8 = 6;

@@ -15,6 +15,7 @@ mod reconcile;
 mod repl;
 mod report;
 mod schema;
+mod serve;
 mod service;
 mod settings;
 mod terminal;
@@ -62,6 +63,7 @@ async fn execute(command: &Command) -> Result<u8, Failure> {
         Command::Config(command) => settings::config(command)?,
         Command::Completions { shell } => pages::completions(*shell)?,
         Command::Man { command } => pages::man(command)?,
+        Command::Serve(args) => return serve::serve(args).await,
     }
     Ok(SUCCESS)
 }

@@ -26,6 +26,8 @@ pub(crate) struct Service {
     pub(crate) grok: Grok,
     /// Nothing for who only asks for a price.
     pub(crate) books: Option<Books>,
+    /// The most that an answer may cost.
+    pub(crate) max_cost: Amount,
     payer: Address,
     sandbox: Option<Sandbox>,
     node: Option<Rpc>,
@@ -86,7 +88,7 @@ impl Service {
         let client = client(args, signer, policy, books.as_ref(), Arc::clone(&sent));
         let client = limits.into_iter().fold(client, Client::rpc);
         let grok = Grok::with_client(client).base_url(base_url);
-        Ok(Service { grok, books, payer, sandbox, node, sent, agreed })
+        Ok(Service { grok, books, max_cost, payer, sandbox, node, sent, agreed })
     }
 
     /// Makes ready to do what a command is told that buys.

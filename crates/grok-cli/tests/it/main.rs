@@ -12,6 +12,7 @@ mod outcome;
 mod prompt;
 mod reconcile;
 mod run;
+mod serve;
 mod settings;
 mod signer;
 mod snapshots;

@@ -1,0 +1,114 @@
+//! `serve`: an endpoint on this machine that speaks OpenAI's API and pays for what is asked of it.
+//!
+//! In reading order: the command, who may connect and ask, a request as an order, the answers there are, one that is bought,
+//! what each path asks for and answers, and what goes wrong.
+
+mod buy;
+mod calls;
+mod chat;
+mod door;
+mod error;
+mod form;
+mod guard;
+mod head;
+mod images;
+mod listener;
+mod models;
+mod order;
+mod record;
+mod responses;
+mod shop;
+mod speech;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal;
+
+use crate::args;
+use crate::failure::{Failure, SUCCESS, UNKNOWN};
+use crate::output::{self, note};
+use crate::service::Service;
+use door::Door;
+use guard::Guard;
+use shop::{Shop, Total};
+
+/// Serves until it is told to stop.
+pub(crate) async fn serve(args: &args::Serve) -> Result<u8, Failure> {
+    let guard = Guard::new(guard::token(args.token_file.as_deref())?, args.listen.ip())?;
+    let listener = TcpListener::bind(args.listen).await;
+    let address = listener.as_ref().ok().and_then(|listener| listener.local_addr().ok());
+    let (listener, address) = match (listener, address) {
+        (Ok(listener), Some(address)) => (listener, address),
+        (Err(error), _) => return Err(Failure::unpaid(format!("cannot listen on {}: {error}", args.listen))),
+        _ => return Err(Failure::unpaid(format!("cannot listen on {}", args.listen))),
+    };
+    let service =
+        Service::start(&args.service, &args.ledger.config, Some((&args.ledger, &args.limits))).await?;
+    let max_cost = service.max_cost;
+    // Play money has no node that could be asked about it.
+    let waits = !args.service.sandbox || args.service.rpc.is_some();
+    let shop = Arc::new(Shop::new(service, guard, waits));
+    let door = Door::new(Arc::clone(&shop), args.at_once.into());
+
+    let _ = output::print_text(&format!("http://{address}/v1"));
+    let _ = note(&format!("listening    http://{address}/v1, at most ${} a call; ctrl-c stops", max_cost));
+    let connections = listener::listen(listener, door.router(), told_to_stop()).await;
+    let _ = note("stopping     once what is paid for is answered; ctrl-c once more does not wait");
+    let ended = async {
+        let connections = tokio::spawn(connections);
+        door.idle().await;
+        // Whoever does not read his answer is not waited for any longer.
+        let _ = tokio::time::timeout(LAST_ANSWERS, connections).await;
+    };
+    let waited = tokio::select! {
+        () = ended => true,
+        () = told_to_stop() => false,
+    };
+    let total = shop.total();
+    let _ = note(&summary(total, waited));
+    drop(door);
+    if let Some(shop) = Arc::into_inner(shop) {
+        shop.stop().await;
+    }
+    Ok(if waited && total.unknown == 0 { SUCCESS } else { UNKNOWN })
+}
+
+/// What was spent, for people.
+fn summary(total: Total, waited: bool) -> String {
+    let mut text = match total.payments {
+        0 => "spent        nothing".to_owned(),
+        1 => format!("spent        ${} in 1 payment, fees not included", total.paid),
+        several => format!("spent        ${} in {several} payments, fees not included", total.paid),
+    };
+    if total.lost > 0 {
+        text.push_str(&format!("; {} of them brought no answer: grok-mpp history lists them", total.lost));
+    }
+    if total.unknown > 0 {
+        let (count, feared) = (total.unknown, total.feared);
+        text.push_str(&format!(
+            "; of {count} it is unknown, and ${feared} more may be spent: grok-mpp reconcile finds out"
+        ));
+    }
+    if !waited {
+        text.push_str("; what was still under way is in the ledger: grok-mpp reconcile finds out");
+    }
+    text
+}
+
+/// Waits for ctrl-c, or for what asks programs to end.
+async fn told_to_stop() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        return;
+    }
+    let _ = signal::ctrl_c().await;
+}
+
+/// How long the last answers have to be read.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
