@@ -21,6 +21,8 @@ pub(crate) use wallet::{BalanceArgs, FundArgs, MakeArgs, ShowArgs, WalletArgs, W
 
 use crate::terminal::Color;
 
+use crate::mcp::Mcp;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  answered
@@ -120,6 +122,8 @@ pub(crate) enum Command {
     /// Sell the service on, on this machine, to whatever speaks OpenAI's API
     #[command(after_help = SERVE_CODES)]
     Serve(Serve),
+    /// Let the host of a language model buy answers: an MCP server on standard input and output, or over HTTP
+    Mcp(Mcp),
 }
 
 #[derive(Debug, Args)]

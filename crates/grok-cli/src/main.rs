@@ -7,6 +7,7 @@ mod budget;
 mod config;
 mod failure;
 mod history;
+mod mcp;
 mod output;
 mod pages;
 mod payment;
@@ -31,7 +32,12 @@ fn main() -> ExitCode {
     terminal::choose(color);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = match runtime {
-        Ok(runtime) => runtime.block_on(execute(&command)),
+        Ok(runtime) => {
+            let ended = runtime.block_on(execute(&command));
+            // Nobody waits for a read of standard input that may never end.
+            runtime.shutdown_background();
+            ended
+        }
         Err(error) => Err(Failure::unpaid(format!("cannot start: {error}"))),
     };
     let code = ended.unwrap_or_else(|failure| {
@@ -64,6 +70,7 @@ async fn execute(command: &Command) -> Result<u8, Failure> {
         Command::Completions { shell } => pages::completions(*shell)?,
         Command::Man { command } => pages::man(command)?,
         Command::Serve(args) => return serve::serve(args).await,
+        Command::Mcp(args) => mcp::mcp(args).await?,
     }
     Ok(SUCCESS)
 }

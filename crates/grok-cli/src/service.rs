@@ -1,6 +1,8 @@
 //! The service that is asked, and what pays it: the public one, another one, or a sandbox on this machine.
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use grok_gateway::sandbox::{Sandbox, SandboxOptions};
 use grok_mpp::Grok;
@@ -28,6 +30,8 @@ pub(crate) struct Service {
     pub(crate) books: Option<Books>,
     /// The most that an answer may cost.
     pub(crate) max_cost: Amount,
+    client: Client,
+    base_url: String,
     payer: Address,
     sandbox: Option<Sandbox>,
     node: Option<Rpc>,
@@ -87,8 +91,9 @@ impl Service {
         });
         let client = client(args, signer, policy, books.as_ref(), Arc::clone(&sent));
         let client = limits.into_iter().fold(client, Client::rpc);
-        let grok = Grok::with_client(client).base_url(base_url);
-        Ok(Service { grok, books, max_cost, payer, sandbox, node, sent, agreed })
+        let base_url = base_url.to_owned();
+        let grok = Grok::with_client(client.clone()).base_url(&base_url);
+        Ok(Service { grok, books, max_cost, client, base_url, payer, sandbox, node, sent, agreed })
     }
 
     /// Makes ready to do what a command is told that buys.
@@ -107,6 +112,19 @@ impl Service {
         let sent = lock(&self.sent).clone()?;
         let known = self.books.as_ref()?.ledger.payment(sent.id()).await;
         known.ok().flatten().or(Some(sent))
+    }
+
+    /// The service for one of many calls: `announce` is told of its payment before that leaves, and may stop it, `most`
+    /// can only lower the cap. A node, if there is one, is asked in the background what the payment took.
+    pub(crate) fn for_call(
+        &self,
+        most: Option<Amount>,
+        announce: impl Fn(&Payment) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Grok {
+        let client = self.client.clone().announce(move |payment| announce(payment).map_err(Into::into));
+        let client = self.node.iter().fold(client, |client, node| client.rpc(node.clone()));
+        let client = most.into_iter().fold(client, Client::at_most);
+        Grok::with_client(client).base_url(&self.base_url)
     }
 
     /// A payment as the chain has it, as far as it says. A sandbox's own ledger knows at once; a node is waited for when
@@ -128,6 +146,15 @@ impl Service {
             let _ = output::note(&format!("no word from the chain: {}", chain(&error)));
             payment
         })
+    }
+
+    /// A payment that was made, with its fee if there is a node and it says so at once.
+    pub(crate) async fn with_fee(&self, payment: Payment) -> Payment {
+        let (Some(books), Some(node)) = (&self.books, &self.node) else { return payment };
+        match tokio::time::timeout(A_MOMENT, ask_once(books, node, &payment)).await {
+            Ok(Ok(known)) => known,
+            _ => payment,
+        }
     }
 
     /// What a payment took from the sandbox's only wallet, which made no other.
@@ -188,5 +215,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// For a node to say what a fee was, while an answer waits.
+const A_MOMENT: Duration = Duration::from_secs(3);
 /// A hundred dollars that are none.
 const PLAY_MONEY: Amount = Amount::from_base_units(100_000_000);

@@ -70,6 +70,13 @@ impl Policy {
         }
     }
 
+    /// Lowers the most that a call may cost (fee not included); a higher amount than the policy has changes nothing.
+    #[must_use]
+    pub fn at_most(mut self, amount: Amount) -> Self {
+        self.max_amount = self.max_amount.min(amount);
+        self
+    }
+
     /// Refuses a payment whose transaction could cost more than this in fees, in base units of the fee token.
     #[must_use]
     pub fn max_fee(mut self, max_fee: Amount) -> Self {

@@ -10,7 +10,7 @@ use mpp_core::error::{Refusal, SignerError};
 use mpp_core::exchange::{Next, NotPaid, Outcome, Reason};
 use mpp_core::payee::body_digest;
 use mpp_core::tempo::{Payload, SignedPayment, Signer};
-use mpp_core::{Approval, Challenge, Policy, Problem, Quote};
+use mpp_core::{Amount, Approval, Challenge, Policy, Problem, Quote};
 
 use crate::access_key;
 use crate::chain::Rpc;
@@ -97,6 +97,13 @@ impl Client {
     #[must_use]
     pub fn body_limit(mut self, limit: usize) -> Self {
         self.body_limit = limit;
+        self
+    }
+
+    /// Lowers the most that a call may cost, as [`Policy::at_most`] does.
+    #[must_use]
+    pub fn at_most(mut self, amount: Amount) -> Self {
+        self.policy = self.policy.at_most(amount);
         self
     }
 

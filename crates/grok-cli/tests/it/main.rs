@@ -6,6 +6,7 @@ mod config;
 mod keystore;
 mod killed;
 mod ledger;
+mod mcp;
 mod node;
 mod outcome;
 #[cfg(target_os = "linux")]

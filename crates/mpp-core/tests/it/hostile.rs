@@ -95,6 +95,16 @@ fn a_price_one_unit_above_the_cap_is_refused_and_the_cap_itself_is_paid() {
 }
 
 #[test]
+fn a_cap_can_be_lowered_and_never_raised() {
+    let (cap, less) = (Amount::from_base_units(1_000_000), Amount::from_base_units(9));
+    for (most, allowed) in [(less, less), (Amount::from_base_units(u128::MAX), cap)] {
+        let asked = Amount::from_base_units(1_000_001);
+        let refusal = refusal(&policy().at_most(most), &with("/amount", json!("1000001")));
+        assert_eq!(refusal, Refusal::OverCap { asked, allowed });
+    }
+}
+
+#[test]
 fn another_token_chain_recipient_or_realm_is_refused() {
     let stranger = STRANGER.parse().expect("an address");
     assert_eq!(refusal(&policy(), &with("/currency", json!(STRANGER))), Refusal::Token { asked: stranger });

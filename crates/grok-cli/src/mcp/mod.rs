@@ -1,0 +1,197 @@
+//! `mcp`: the tools of an MCP server, bought from the wallet of whoever started it. Standard output carries the protocol
+//! alone.
+//!
+//! In reading order: the tools, the arguments of a call, the call, what it came to; the transports.
+
+mod budget;
+mod call;
+mod http;
+mod order;
+mod report;
+mod schema;
+mod stdio;
+mod tools;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use mpp_core::Amount;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, ErrorData, Implementation, ListToolsResult,
+    PaginatedRequestParams, ServerCapabilities, ServerConfig,
+};
+use rmcp::service::RequestContext;
+use rmcp::{RoleServer, ServerHandler};
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::args::{LedgerArgs, LimitArgs, ServiceArgs};
+use crate::failure::Failure;
+use crate::service::Service;
+use order::Order;
+
+#[derive(Debug, Args)]
+pub(crate) struct Mcp {
+    /// Serve streamable HTTP at http://ADDRESS:PORT/mcp instead of standard input and output. Beyond this machine it
+    /// takes a token
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    http: Option<SocketAddr>,
+    /// File with the token that HTTP clients must send as "Authorization: Bearer …". Without it the token is taken from
+    /// the environment variable GROK_MPP_MCP_TOKEN, if that is set
+    #[arg(long, value_name = "FILE", requires = "http")]
+    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    service: ServiceArgs,
+    #[command(flatten)]
+    ledger: LedgerArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+/// Serves until the client is gone or a signal comes.
+pub(crate) async fn mcp(args: &Mcp) -> Result<(), Failure> {
+    let listener = match args.http {
+        Some(address) => Some(http::Listener::open(address, args.token_file.as_deref()).await?),
+        None => None,
+    };
+    let service =
+        Service::start(&args.service, &args.ledger.config, Some((&args.ledger, &args.limits))).await?;
+    let desk = Arc::new(Desk {
+        cap: service.max_cost,
+        service,
+        calls: TaskTracker::new(),
+        closing: CancellationToken::new(),
+        patience: args.service.timeout.saturating_add(MARGIN),
+    });
+    let served = match listener {
+        Some(listener) => listener.serve(&desk).await,
+        None => stdio::serve(&desk).await,
+    };
+    desk.finish().await;
+    if let Some(desk) = Arc::into_inner(desk) {
+        desk.service.close(()).await;
+    }
+    served
+}
+
+/// What all clients share.
+struct Desk {
+    service: Service,
+    /// The most a call may cost.
+    cap: Amount,
+    /// Calls that have paid and are under way, whoever waits for them.
+    calls: TaskTracker,
+    /// From here on nothing is paid any more.
+    closing: CancellationToken,
+    /// The longest that a paid call can take.
+    patience: Duration,
+}
+
+impl Desk {
+    /// Stops what has not paid yet, and waits for what has.
+    async fn finish(&self) {
+        self.closing.cancel();
+        self.calls.close();
+        let _ = tokio::time::timeout(self.patience, self.calls.wait()).await;
+    }
+}
+
+/// What one client talks to.
+#[derive(Clone)]
+struct Server(Arc<Desk>);
+
+impl Server {
+    async fn call(
+        &self,
+        tool: &str,
+        arguments: Map<String, Value>,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<rmcp::model::CallToolResult, ErrorData> {
+        match tool {
+            tools::BUDGET => return Ok(budget::budget(&self.0, &arguments).await),
+            tools::QUOTE => return Ok(self.quote(arguments).await),
+            _ => {}
+        }
+        match Order::read(tool, arguments) {
+            None => Err(ErrorData::invalid_params(format!("there is no tool {tool:?}"), None)),
+            Some(Err(why)) => Ok(report::error(format!("Nothing was paid: {why}."))),
+            Some(Ok(order)) => Ok(call::buy(&self.0, order, context).await),
+        }
+    }
+
+    async fn quote(&self, mut arguments: Map<String, Value>) -> rmcp::model::CallToolResult {
+        let (tool, inner) = (arguments.remove("tool"), arguments.remove("arguments"));
+        let (Some(Value::String(tool)), Some(Value::Object(inner))) = (tool, inner) else {
+            return report::error(
+                "Nothing was paid: quote takes the name of a tool and, as an object, the arguments of its call.",
+            );
+        };
+        let order = match Order::read(&tool, inner) {
+            None => {
+                return report::error(format!("Nothing was paid: {tool:?} is no tool that costs anything."));
+            }
+            Some(Err(why)) => return report::error(format!("Nothing was paid: {why}.")),
+            Some(Ok(order)) => order,
+        };
+        let grok =
+            self.0.service.for_call(order.most, |_| Err(std::io::Error::other("a quote pays nothing")));
+        match order.quote(&grok).await {
+            Ok(quoted) => report::quote(quoted.as_ref()),
+            Err(error) => report::failure(&Failure::call(&error, None), ""),
+        }
+    }
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_server_info(
+                Implementation::new("grok-mpp", env!("CARGO_PKG_VERSION")).with_title("Grok, paid per call"),
+            )
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(tools::all(self.0.cap)))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let arguments = request.arguments.unwrap_or_default();
+        Ok(self.call(&request.name, arguments, &context).await?.into())
+    }
+}
+
+/// Completes on ctrl-C, or on SIGTERM where there is such a thing.
+async fn told_to_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupt.await;
+}
+
+const INSTRUCTIONS: &str = "These tools buy answers of xAI's Grok with the user's money, a few cents or less a call. Ask \
+    quote for a price and budget for what is left; both pay nothing. An error begins with what became of the money.";
+
+/// How much longer than its paid request a call may take: the unpaid request, the signature, the ledger.
+const MARGIN: Duration = Duration::from_secs(60);
