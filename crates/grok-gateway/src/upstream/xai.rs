@@ -109,11 +109,14 @@ fn responses(mut body: Map<String, Value>, tool: Value) -> Map<String, Value> {
     let kind = tool.get("type").cloned();
     let mut tools = vec![tool];
     if let Some(Value::Array(more)) = body.remove("tools") {
-        tools.extend(more.into_iter().filter(|more| more.get("type") != kind.as_ref()));
+        tools.extend(more.into_iter().filter(|more| more.get("type") != kind.as_ref()).map(flat));
     }
     body.insert("tools".to_owned(), tools.into());
     rename(&mut body, "max_tokens", "max_output_tokens");
     rename(&mut body, "messages", "input");
+    if let Some(Value::Array(messages)) = body.get_mut("input") {
+        *messages = std::mem::take(messages).into_iter().flat_map(items).collect();
+    }
     for message in body.get_mut("input").and_then(Value::as_array_mut).into_iter().flatten() {
         let spoken = message.get("role").and_then(Value::as_str) == Some("assistant");
         for part in message.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -122,6 +125,41 @@ fn responses(mut body: Map<String, Value>, tool: Value) -> Map<String, Value> {
     }
     body.entry("store").or_insert(false.into());
     body
+}
+
+/// A function in the words of `/v1/responses`, which has no object around what it is.
+fn flat(tool: Value) -> Value {
+    match tool {
+        Value::Object(mut members) if members.get("function").is_some_and(Value::is_object) => {
+            if let Some(Value::Object(function)) = members.remove("function") {
+                members.extend(function);
+            }
+            Value::Object(members)
+        }
+        other => other,
+    }
+}
+
+/// A message as the items of `/v1/responses`, where calls of functions and their results are items of their own.
+fn items(mut message: Value) -> Vec<Value> {
+    let Some(members) = message.as_object_mut() else { return vec![message] };
+    if members.get("role").and_then(Value::as_str) == Some("tool") {
+        let output = members.get("content").cloned().unwrap_or_default();
+        return vec![json!({
+            "type": "function_call_output", "call_id": members.get("tool_call_id"), "output": output,
+        })];
+    }
+    let Some(Value::Array(calls)) = members.remove("tool_calls") else { return vec![message] };
+    let silent = match members.get("content") {
+        None | Some(Value::Null) => true,
+        Some(content) => content == "",
+    };
+    let calls = calls.iter().map(|call| {
+        let function = call.get("function").unwrap_or(call);
+        let (name, arguments) = (function.get("name"), function.get("arguments"));
+        json!({"type": "function_call", "call_id": call.get("id"), "name": name, "arguments": arguments})
+    });
+    Some(message).filter(|_| !silent).into_iter().chain(calls.collect::<Vec<_>>()).collect()
 }
 
 /// A part of a message in the words of `/v1/responses`; one that is in them already, or in others, stays as it is.

@@ -65,6 +65,25 @@ pub(crate) fn orders() -> Vec<(Route, Value, u128, &'static str, Value)> {
             ]}),
         ),
         (
+            Route::XSearch,
+            json!({"model": "grok-4", "max_tokens": 10, "messages": [
+                {"role": "user", "content": "6+7?"},
+                {"role": "assistant", "content": null, "tool_calls": [
+                    {"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{}"}},
+                ]},
+                {"role": "tool", "tool_call_id": "c1", "content": "13"},
+            ], "tools": [{"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}]}),
+            1000,
+            "/v1/responses",
+            json!({"model": "grok-4", "max_output_tokens": 10, "store": false, "input": [
+                {"role": "user", "content": "6+7?"},
+                {"type": "function_call", "call_id": "c1", "name": "add", "arguments": "{}"},
+                {"type": "function_call_output", "call_id": "c1", "output": "13"},
+            ], "tools": [
+                {"type": "x_search"}, {"type": "function", "name": "add", "parameters": {"type": "object"}},
+            ]}),
+        ),
+        (
             Route::ImageGenerate,
             json!({"prompt": "a hat", "n": 2, "aspect_ratio": "16:9", "response_format": "url"}),
             46_000,

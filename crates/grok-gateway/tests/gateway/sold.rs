@@ -21,7 +21,8 @@ async fn every_route_asks_its_price_for_exactly_this_request() {
         assert_eq!(challenge.digest(), Some(body_digest(body.to_string().as_bytes()).as_str()));
         assert!(challenge.description().unwrap().starts_with("Grok: "), "{route:?}");
     }
-    assert_eq!(orders().len(), Route::ALL.len());
+    let routes: std::collections::BTreeSet<_> = orders().iter().map(|(route, ..)| *route).collect();
+    assert_eq!(routes.len(), Route::ALL.len());
     assert_eq!(scene.earned(), 0);
 }
 
@@ -88,7 +89,7 @@ async fn a_paid_request_gets_the_answer_of_xai_in_the_envelope() {
             assert_eq!(data.to_string().as_bytes(), answer(path), "{route:?}");
         }
     }
-    assert_eq!(service.asked().len(), Route::ALL.len());
+    assert_eq!(service.asked().len(), orders().len());
 }
 
 #[tokio::test]
