@@ -44,14 +44,10 @@ pub(crate) async fn check(rpc: Option<&Rpc>, signer: &dyn Signer, quote: &Quote)
         rpc.check_chain(quote.chain_id).await?;
         rpc.access_key(signer.address(), key, quote.token).await
     });
-    let status = match asked.await {
-        Ok(Ok(status)) => status,
-        Ok(Err(error)) => {
+    let status = match asked.await.map_err(RpcError::Unanswered).flatten() {
+        Ok(status) => status,
+        Err(error) => {
             tracing::warn!(%key, %error, "the node did not say what the access key may spend");
-            return Ok(());
-        }
-        Err(timeout) => {
-            tracing::warn!(%key, error = %timeout, "the node did not say what the access key may spend");
             return Ok(());
         }
     };
