@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use e2e::{Anvil, CHAIN_ID, Customer, MppxServer, PATH_USD, PAYER, RECIPIENT, SPONSOR, free_port};
+use e2e::{Anvil, CHAIN_ID, Customer, MppxServer, PATH_USD, PAYER, RECIPIENT, SPONSOR};
 use grok_gateway::sandbox::{Sandbox, SandboxOptions};
 use mpp_core::error::KeyRefusal;
 use mpp_core::tempo::{AccessKey, Address, KeyStatus, LocalSigner, Payload, SignedTransaction};
@@ -138,7 +138,8 @@ async fn key_that_is_unknown_revoked_or_expired_is_refused_by_name() {
 async fn node_that_does_not_answer_stops_no_payment() {
     let scene = Scene::open(100_000).await;
     let server = MppxServer::start(&scene.node).await;
-    let nobody = Rpc::new(&format!("http://127.0.0.1:{}", free_port())).unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let nobody = Rpc::new(&format!("http://{}", free.unwrap())).unwrap();
     let scene = scene.with_key(KEY, |client| client.rpc(nobody));
     scene.buy(&server.url("/pull")).await;
 }
