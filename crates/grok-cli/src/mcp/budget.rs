@@ -36,7 +36,7 @@ async fn standing(desk: &Desk, books: &Books, asked: Option<u64>) -> Result<Call
     let open = books.ledger.payments(None, PAGE, true).await?;
     let latest = books.ledger.payments(None, 1, false).await?;
     let unknown: Vec<_> = open.iter().filter(|payment| payment.money() == Money::Unknown).collect();
-    let mut lines = vec![format!("No call may cost more than ${}.", desk.cap)];
+    let mut lines = vec![format!("No call may cost more than ${}.", desk.service.max_cost)];
     let mut tokens = Vec::new();
     for currency in currencies(&latest) {
         let standing = books.budget.standing(&*books.ledger, currency, now()).await?;
@@ -67,7 +67,7 @@ async fn standing(desk: &Desk, books: &Books, asked: Option<u64>) -> Result<Call
         },
     };
     let told = json!({
-        "cap_per_call_usd": desk.cap.to_string(),
+        "cap_per_call_usd": desk.service.max_cost.to_string(),
         "tokens": tokens,
         "unknown": unknown.into_iter().map(known).collect::<Vec<_>>(),
         "payment": payment,

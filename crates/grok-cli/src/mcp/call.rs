@@ -164,7 +164,7 @@ fn advice(error: &Error, desk: &Desk) -> String {
             format!(
                 "Ask for less, such as by a lower max_tokens, or allow more by max_cost_usd, up to the configured cap of \
                  ${}, which only the user can raise.",
-                desk.cap
+                desk.service.max_cost
             )
         }
         _ => String::new(),

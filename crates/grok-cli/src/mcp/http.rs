@@ -9,13 +9,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
+use http_body_util::BodyExt as _;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::{Desk, Server, told_to_stop};
@@ -47,9 +47,8 @@ impl Listener {
 
     /// Serves until a signal comes.
     pub(super) async fn serve(self, desk: &Arc<Desk>) -> Result<(), Failure> {
-        let over = CancellationToken::new();
         let config = StreamableHttpServerConfig::default()
-            .with_cancellation_token(over.clone())
+            .with_cancellation_token(desk.over.clone())
             .enforce_origin_validation();
         // Who has the token may call this machine what he likes.
         let config = if self.address.ip().is_loopback() { config } else { config.disable_allowed_hosts() };
@@ -57,14 +56,21 @@ impl Listener {
         sessions.session_config.keep_alive = Some(desk.patience.saturating_mul(8));
         let server = Server(Arc::clone(desk));
         let service = StreamableHttpService::new(move || Ok(server.clone()), Arc::new(sessions), config);
-        let token = Arc::new(self.token);
+        let (token, calls) = (Arc::new(self.token), desk.calls.clone());
         let answer = move |request: Request| {
-            let (service, token) = (service.clone(), Arc::clone(&token));
+            let (service, token, calls) = (service.clone(), Arc::clone(&token), calls.clone());
             async move {
-                match token.as_ref() {
-                    Some(token) if !bears(request.headers(), token) => unauthorized(),
-                    _ => service.handle(request).await.map(Body::new),
+                if token.as_ref().as_ref().is_some_and(|token| !bears(request.headers(), token)) {
+                    return unauthorized();
                 }
+                // A GET is a stream that never ends.
+                let read = (request.method() == Method::POST).then(|| calls.token());
+                service.handle(request).await.map(|body| {
+                    Body::new(body.map_frame(move |frame| {
+                        let _until_it_is_read = &read;
+                        frame
+                    }))
+                })
             }
         };
         let _ = output::note(&format!("listening    at http://{}/mcp", self.address));
@@ -72,7 +78,6 @@ impl Listener {
         let stop = async move {
             told_to_stop().await;
             desk.finish().await;
-            over.cancel();
         };
         let served = axum::serve(self.socket, Router::new().route("/mcp", any(answer)));
         let served = served.with_graceful_shutdown(stop).await;

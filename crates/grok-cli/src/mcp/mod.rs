@@ -18,9 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use mpp_core::Amount;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, ErrorData, Implementation, ListToolsResult,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ErrorData, Implementation, ListToolsResult,
     PaginatedRequestParams, ServerCapabilities, ServerConfig,
 };
 use rmcp::service::RequestContext;
@@ -61,10 +60,10 @@ pub(crate) async fn mcp(args: &Mcp) -> Result<(), Failure> {
     let service =
         Service::start(&args.service, &args.ledger.config, Some((&args.ledger, &args.limits))).await?;
     let desk = Arc::new(Desk {
-        cap: service.max_cost,
         service,
         calls: TaskTracker::new(),
         closing: CancellationToken::new(),
+        over: CancellationToken::new(),
         patience: args.service.timeout.saturating_add(MARGIN),
     });
     let served = match listener {
@@ -81,22 +80,27 @@ pub(crate) async fn mcp(args: &Mcp) -> Result<(), Failure> {
 /// What all clients share.
 struct Desk {
     service: Service,
-    /// The most a call may cost.
-    cap: Amount,
-    /// Calls that have paid and are under way, whoever waits for them.
+    /// What the end waits for: calls that have paid, whoever reads their answers, and answers that are being read.
     calls: TaskTracker,
     /// From here on nothing is paid any more.
     closing: CancellationToken,
+    /// From here on nothing is waited for any more.
+    over: CancellationToken,
     /// The longest that a paid call can take.
     patience: Duration,
 }
 
 impl Desk {
-    /// Stops what has not paid yet, and waits for what has.
+    /// Stops what has not paid yet, and waits for what has, unless a signal says that this takes too long.
     async fn finish(&self) {
         self.closing.cancel();
         self.calls.close();
-        let _ = tokio::time::timeout(self.patience, self.calls.wait()).await;
+        tokio::select! {
+            _ = tokio::time::timeout(self.patience, self.calls.wait()) => {}
+            () = told_to_stop() => {}
+            () = self.over.cancelled() => {}
+        }
+        self.over.cancel();
     }
 }
 
@@ -110,7 +114,7 @@ impl Server {
         tool: &str,
         arguments: Map<String, Value>,
         context: &RequestContext<RoleServer>,
-    ) -> Result<rmcp::model::CallToolResult, ErrorData> {
+    ) -> Result<CallToolResult, ErrorData> {
         match tool {
             tools::BUDGET => return Ok(budget::budget(&self.0, &arguments).await),
             tools::QUOTE => return Ok(self.quote(arguments).await),
@@ -123,7 +127,7 @@ impl Server {
         }
     }
 
-    async fn quote(&self, mut arguments: Map<String, Value>) -> rmcp::model::CallToolResult {
+    async fn quote(&self, mut arguments: Map<String, Value>) -> CallToolResult {
         let (tool, inner) = (arguments.remove("tool"), arguments.remove("arguments"));
         let (Some(Value::String(tool)), Some(Value::Object(inner))) = (tool, inner) else {
             return report::error(
@@ -160,7 +164,7 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(tools::all(self.0.cap)))
+        Ok(ListToolsResult::with_all_items(tools::all(self.0.service.max_cost)))
     }
 
     async fn call_tool(

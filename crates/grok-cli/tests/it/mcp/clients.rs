@@ -39,6 +39,22 @@ fn python_sdk() {
     });
 }
 
+#[test]
+fn what_was_paid_before_the_server_was_told_to_stop_is_delivered() {
+    let home = Home::new();
+    let mut served = Served::start(&home, None);
+    let steps = json!([{
+        "tool": "run_python_with_grok", "arguments": {"prompt": "`import time; time.sleep(2); print(6 * 7)`"},
+    }]);
+    let asked = json!({"server": {"url": served.url}, "steps": steps}).to_string();
+    let client = node("sdk.mjs").arg(asked).stdout(Stdio::piped()).spawn().expect("the client starts");
+    served.until("paying");
+    served.stop();
+    let output = client.wait_with_output().expect("ended");
+    let seen: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    assert!(text(at(&seen, "/ended/0/result")).starts_with("42"), "{seen}");
+}
+
 fn node(script: &str) -> Command {
     let mut command = Command::new("node");
     command.arg(script).current_dir(e2e::install::npm(&PACKAGES, &SCRIPTS));

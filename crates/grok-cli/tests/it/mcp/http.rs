@@ -30,6 +30,15 @@ impl Served {
         Served { child, log, url }
     }
 
+    /// Waits until it writes a line that begins like this.
+    pub(super) fn until(&mut self, begins: &str) {
+        let mut line = String::new();
+        while !line.starts_with(begins) {
+            line.clear();
+            assert_ne!(self.log.read_line(&mut line).expect("a line"), 0, "it ended");
+        }
+    }
+
     /// Ends it by SIGTERM, and says what it wrote.
     pub(super) fn stop(mut self) -> String {
         let pid = self.child.id().to_string();
