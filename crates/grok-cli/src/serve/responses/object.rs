@@ -29,9 +29,6 @@ pub(in crate::serve) fn response(answer: &Answer, wanted: &Wanted, id: &str) -> 
             whole.insert("incomplete_details".to_owned(), json!({ "reason": reason }));
         }
     }
-    if let Some(usage) = usage(answer) {
-        whole.insert("usage".to_owned(), usage);
-    }
     complete(&mut whole, wanted, id);
     Value::Object(whole)
 }
@@ -63,6 +60,9 @@ pub(super) fn complete(whole: &mut Map<String, Value>, wanted: &Wanted, id: &str
         whole.entry(name).or_insert_with(|| asked(name, Value::Null));
     }
     whole.insert("object".to_owned(), "response".into());
+    if let Some(usage) = whole.get_mut("usage").and_then(Value::as_object_mut) {
+        complete_usage(usage);
+    }
     for (place, item) in
         whole.get_mut("output").and_then(Value::as_array_mut).into_iter().flatten().enumerate()
     {
@@ -113,31 +113,39 @@ fn items(answer: &Answer) -> Vec<Value> {
     Some(message).filter(|_| alone || !text.is_empty()).into_iter().chain(calls).collect()
 }
 
-/// What an answer used, with the figures that strict clients need.
-fn usage(answer: &Answer) -> Option<Value> {
-    let told = answer.usage()?;
-    let mut usage =
-        upstream(answer.raw()).get("usage").and_then(Value::as_object).cloned().unwrap_or_default();
-    for name in ["prompt_tokens", "completion_tokens"] {
-        usage.remove(name);
-    }
-    let (input, output) = (told.input_tokens.unwrap_or_default(), told.output_tokens.unwrap_or_default());
-    let cached = usage.remove("prompt_tokens_details").and_then(|it| it.get("cached_tokens")?.as_u64());
-    usage.remove("completion_tokens_details");
-    let details = [
-        ("input_tokens_details", json!({"cached_tokens": cached.unwrap_or_default()})),
-        ("output_tokens_details", json!({"reasoning_tokens": told.reasoning_tokens.unwrap_or_default()})),
-    ];
-    for (name, details) in details {
-        if !usage.get(name).is_some_and(Value::is_object) {
-            usage.insert(name.to_owned(), details);
+/// Puts the figures of what was used under the names that a response has for them, and those in that there have to be.
+fn complete_usage(usage: &mut Map<String, Value>) {
+    for (chat, name) in [
+        ("prompt_tokens", "input_tokens"),
+        ("completion_tokens", "output_tokens"),
+        ("prompt_tokens_details", "input_tokens_details"),
+        ("completion_tokens_details", "output_tokens_details"),
+    ] {
+        if let Some(value) = usage.remove(chat) {
+            usage.entry(name).or_insert(value);
         }
     }
-    usage.insert("input_tokens".to_owned(), input.into());
-    usage.insert("output_tokens".to_owned(), output.into());
-    let total = told.total_tokens.unwrap_or_else(|| input.saturating_add(output));
-    usage.insert("total_tokens".to_owned(), total.into());
-    Some(Value::Object(usage))
+    let number =
+        |usage: &Map<String, Value>, name: &str| usage.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let (input, output) = (number(usage, "input_tokens"), number(usage, "output_tokens"));
+    let total = usage.get("total_tokens").and_then(Value::as_u64);
+    for (name, count) in [
+        ("input_tokens", input),
+        ("output_tokens", output),
+        ("total_tokens", total.unwrap_or_else(|| input.saturating_add(output))),
+    ] {
+        usage.insert(name.to_owned(), count.into());
+    }
+    for (name, of) in [
+        ("input_tokens_details", &["cached_tokens", "cache_write_tokens"][..]),
+        ("output_tokens_details", &["reasoning_tokens"]),
+    ] {
+        let mut details = usage.remove(name).and_then(|it| it.as_object().cloned()).unwrap_or_default();
+        for name in of {
+            details.entry(*name).or_insert_with(|| 0.into());
+        }
+        usage.insert(name.to_owned(), Value::Object(details));
+    }
 }
 
 const MAY_BE_NULL: [&str; 10] = [

@@ -95,6 +95,20 @@ fn every_path_is_what_the_clients_expect() {
     }
 }
 
+/// The Python client is made to insist on every field that its types promise.
+#[test]
+fn the_least_that_a_service_says_becomes_all_that_strict_clients_expect() {
+    for (client, _) in CLIENTS {
+        for name in ["chat", "chat_stream", "responses", "responses_stream"] {
+            let home = Home::new();
+            let undescribed = name.ends_with("stream").then(|| answer("404 Not Found", ""));
+            let shop = shop(undescribed.into_iter().chain([challenge(31337), sold()]));
+            let (came, _) = step(client(), &Served::selling(&home, &shop.url), name);
+            assert_eq!(came["text"], "forty-two", "{came}");
+        }
+    }
+}
+
 #[test]
 fn a_refusal_by_budget_is_the_error_of_a_spent_quota_and_not_tried_again() {
     for (client, _) in CLIENTS {

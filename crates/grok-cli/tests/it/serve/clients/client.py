@@ -30,14 +30,20 @@ client = openai.OpenAI(
 )
 
 
+def strict(made):
+    """What came, once it is seen to hold all that its type promises, which the client itself does not look at."""
+    type(made).model_validate(made.to_dict())
+    return made
+
+
 def models():
-    ids = [model.id for model in client.models.list()]
+    ids = [strict(model).id for model in client.models.list()]
     return {"ids": ids, "one": client.models.retrieve(ids[0]).id}
 
 
 def chat():
     raw = client.chat.completions.with_raw_response.create(model=model, messages=messages)
-    made = raw.parse()
+    made = strict(raw.parse())
     return {
         "text": made.choices[0].message.content,
         "finish": made.choices[0].finish_reason,
@@ -50,7 +56,7 @@ def chat_stream():
     text, finish, tokens = "", None, None
     options = {"include_usage": True}
     stream = client.chat.completions.create(model=model, messages=messages, stream=True, stream_options=options)
-    for chunk in stream:
+    for chunk in map(strict, stream):
         if chunk.choices:
             text += chunk.choices[0].delta.content or ""
             finish = chunk.choices[0].finish_reason or finish
@@ -60,7 +66,7 @@ def chat_stream():
 
 def function_call():
     tools = [{"type": "function", "function": {"name": "add", "parameters": parameters}}]
-    made = client.chat.completions.create(model=model, messages=messages, tools=tools)
+    made = strict(client.chat.completions.create(model=model, messages=messages, tools=tools))
     call = made.choices[0].message.tool_calls[0].function
     with client.chat.completions.stream(model=model, messages=messages, tools=tools) as stream:
         streamed = stream.get_final_completion().choices[0].message.tool_calls[0].function
@@ -68,13 +74,13 @@ def function_call():
 
 
 def responses():
-    made = client.responses.create(model=model, instructions="Be brief.", input="hello")
+    made = strict(client.responses.create(model=model, instructions="Be brief.", input="hello"))
     return {"text": made.output_text, "status": made.status, "tokens": made.usage.total_tokens}
 
 
 def code():
     tools = [{"type": "code_interpreter", "container": {"type": "auto"}}]
-    made = client.responses.create(model=model, input="`print(6 * 7)`", tools=tools)
+    made = strict(client.responses.create(model=model, input="`print(6 * 7)`", tools=tools))
     return {"text": made.output_text, "types": [item.type for item in made.output]}
 
 
@@ -82,20 +88,20 @@ def search_stream():
     tools = [{"type": "web_search", "filters": {"allowed_domains": ["rust-lang.org"]}}]
     with client.responses.stream(model=model, input="Rust", tools=tools) as stream:
         text = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
-        whole = stream.get_final_response()
+        whole = strict(stream.get_final_response())
     return {"same": text == whole.output_text, "url": whole.output[-1].content[0].annotations[0].url}
 
 
 def responses_stream():
     text, last = "", None
-    for event in client.responses.create(model=model, input="hello", stream=True):
+    for event in map(strict, client.responses.create(model=model, input="hello", stream=True)):
         text += event.delta if event.type == "response.output_text.delta" else ""
         last = event
     return {"text": text, "last": last.type, "same": last.response.output_text == text}
 
 
 def images():
-    made = client.images.generate(prompt="a hat", n=2, size="1024x1024", response_format="b64_json")
+    made = strict(client.images.generate(prompt="a hat", n=2, size="1024x1024", response_format="b64_json"))
     return {"count": len(made.data), "start": base64.b64decode(made.data[0].b64_json)[1:4].decode()}
 
 
