@@ -84,20 +84,34 @@ fn is_loopback(host: &str) -> bool {
 pub(super) fn token(file: Option<&Path>) -> Result<Option<Zeroizing<String>>, Failure> {
     let (place, text) = match file {
         Some(path) => {
-            let text = std::fs::read_to_string(path).map(Zeroizing::new);
             let place = format!("token file {}", path.display());
-            (place.clone(), Some(text.map_err(|error| Failure::usage(format!("{place}: {error}")))?))
+            let text = private(path).map_err(|why| Failure::usage(format!("{place}: {why}")))?;
+            (place, text)
         }
-        None => (VARIABLE.to_owned(), std::env::var(VARIABLE).map(Zeroizing::new).ok()),
+        None => match std::env::var(VARIABLE).map(Zeroizing::new) {
+            Ok(text) if !text.is_empty() => (VARIABLE.to_owned(), text),
+            _ => return Ok(None),
+        },
     };
-    let Some(text) = text.filter(|text| file.is_some() || !text.is_empty()) else { return Ok(None) };
     let token = text.trim();
     if token.len() < SHORTEST || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Failure::usage(format!(
-            "{place}: a token has at least {SHORTEST} letters, digits or signs, and no spaces; openssl rand -hex 32 makes one"
+            "{place}: a token has at least {SHORTEST} letters, digits or signs, and no spaces; openssl rand -hex 32 makes \
+             one"
         )));
     }
     Ok(Some(Zeroizing::new(token.to_owned())))
+}
+
+/// The text of a file that nobody else can read.
+fn private(path: &Path) -> Result<Zeroizing<String>, String> {
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    #[cfg(unix)]
+    if file.metadata().is_ok_and(|it| std::os::unix::fs::PermissionsExt::mode(&it.permissions()) & 0o077 != 0)
+    {
+        return Err("others can read it; run chmod 600 on it, and think about whether they have".to_owned());
+    }
+    std::io::read_to_string(file).map(Zeroizing::new).map_err(|error| error.to_string())
 }
 
 const VARIABLE: &str = "GROK_MPP_SERVE_TOKEN";

@@ -41,8 +41,9 @@ pub(super) fn order(mut asked: Map<String, Value>) -> Result<Order, ApiError> {
             return Err(ApiError::bad_request(name, message));
         }
     }
-    let tools::Tools { route, fields } = tools::read(&mut asked)?;
     let mut echo = asked.clone();
+    echo.remove("input");
+    let tools::Tools { route, fields } = tools::read(&mut asked)?;
     let model = order::text(&mut asked, "model")?.unwrap_or_else(|| Grok::DEFAULT_MODEL.to_owned());
     echo.insert("model".to_owned(), model.as_str().into());
     if route != tools::CHAT && !tools::in_family(&model) {
@@ -70,7 +71,6 @@ pub(super) fn order(mut asked: Map<String, Value>) -> Result<Order, ApiError> {
     }
     // What is left is meant for the model: temperature, top_p, and what is not known here.
     body.extend(asked);
-    echo.remove("input");
     Ok(Order { route, body, shape: Shape::Response(Wanted { stream, asked: echo }) })
 }
 

@@ -10,7 +10,7 @@ pub(super) struct Tools {
     pub(super) fields: Map<String, Value>,
 }
 
-/// Takes the tools out of a request; what a response says back of them stays.
+/// Takes the tools out of a request.
 pub(super) fn read(asked: &mut Map<String, Value>) -> Result<Tools, ApiError> {
     let (tools, choice) = (asked.remove("tools"), asked.remove("tool_choice"));
     let parallel = asked.remove("parallel_tool_calls");

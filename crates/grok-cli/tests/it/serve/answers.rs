@@ -155,6 +155,7 @@ fn functions_are_called_and_answered_in_both_apis() {
             false => heard.json(),
             true => heard.events().last().expect("an event")["response"].clone(),
         };
+        assert_eq!(response["tools"][0]["name"], "add");
         let call = &response["output"][0];
         assert_eq!([&call["type"], &call["name"]], ["function_call", "add"], "{response}");
         assert_eq!(call["arguments"], "{\"a\":6}");

@@ -1,6 +1,8 @@
 //! Who is let in, and how it starts.
 
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -47,8 +49,7 @@ fn models_are_listed_for_nothing_and_other_paths_are_not_there() {
 #[test]
 fn a_token_is_asked_for_once_there_is_one() {
     let home = Home::new();
-    std::fs::write(home.file("token"), "correct-horse-battery\n").expect("written");
-    let file = home.file("token");
+    let file = token_file(&home, "correct-horse-battery\n");
     let served = Served::start(&home, &["--sandbox", "--token-file", file.to_str().expect("UTF-8")]);
     served.post(CHAT, &chat()).assert_error(401, "invalid_api_key");
     let with = |token: &str| served.ask(CHAT, &[("Authorization", &format!("Bearer {token}"))], &chat());
@@ -90,10 +91,19 @@ fn it_does_not_start_where_it_must_not() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("bound").to_string();
     assert_ended(&serve(&[&address]), 4, &address);
-    std::fs::write(home.file("token"), "short").expect("written");
-    let file = home.file("token");
-    assert_ended(&serve(&["127.0.0.1:0", "--token-file", file.to_str().expect("UTF-8")]), 2, "at least 16");
+    let file = token_file(&home, "short");
+    let with_token = || serve(&["127.0.0.1:0", "--token-file", file.to_str().expect("UTF-8")]);
+    assert_ended(&with_token(), 2, "at least 16");
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).expect("set");
+    assert_ended(&with_token(), 2, "others can read it");
     assert_ended(&serve(&["127.0.0.1:0", "--token-file", "/nonexistent"]), 2, "/nonexistent");
     let output = home.grok_mpp().args(["serve"]).env_remove("GROK_MPP_PRIVATE_KEY").output().expect("starts");
     assert_ended(&output, 2, "no wallet");
+}
+
+fn token_file(home: &Home, text: &str) -> PathBuf {
+    let file = home.file("token");
+    std::fs::write(&file, text).expect("written");
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("set");
+    file
 }
