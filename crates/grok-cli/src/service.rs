@@ -32,7 +32,6 @@ pub(crate) struct Service {
     pub(crate) max_cost: Amount,
     client: Client,
     base_url: String,
-    payer: Address,
     sandbox: Option<Sandbox>,
     node: Option<Rpc>,
     /// The latest payment that was sent.
@@ -93,7 +92,7 @@ impl Service {
         let client = limits.into_iter().fold(client, Client::rpc);
         let base_url = base_url.to_owned();
         let grok = Grok::with_client(client.clone()).base_url(&base_url);
-        Ok(Service { grok, books, max_cost, client, base_url, payer, sandbox, node, sent, agreed })
+        Ok(Service { grok, books, max_cost, client, base_url, sandbox, node, sent, agreed })
     }
 
     /// Makes ready to do what a command is told that buys.
@@ -110,6 +109,9 @@ impl Service {
     /// The latest payment that was sent, as far as the ledger knows it.
     pub(crate) async fn sent(&self) -> Option<Payment> {
         let sent = lock(&self.sent).clone()?;
+        if let Some(played) = self.played(&sent).await {
+            return Some(played);
+        }
         let known = self.books.as_ref()?.ledger.payment(sent.id()).await;
         known.ok().flatten().or(Some(sent))
     }
@@ -131,9 +133,8 @@ impl Service {
     /// it is unknown what became of the payment, and otherwise asked once, for the fee.
     pub(crate) async fn settled(&self, payment: Payment) -> Payment {
         let Some(books) = &self.books else { return payment };
-        if let Some(settled) = self.play_money_spent(&payment) {
-            let step = Step::Settled(settled);
-            return books.ledger.advance(payment.id(), step, now()).await.unwrap_or(payment);
+        if let Some(played) = self.played(&payment).await {
+            return played;
         }
         let Some(node) = self.node.as_ref().filter(|_| payment.settled().is_none()) else { return payment };
         let asked = if payment.money() == Money::Unknown {
@@ -150,6 +151,9 @@ impl Service {
 
     /// A payment that was made, with its fee if there is a node and it says so at once.
     pub(crate) async fn with_fee(&self, payment: Payment) -> Payment {
+        if let Some(played) = self.played(&payment).await {
+            return played;
+        }
         let (Some(books), Some(node)) = (&self.books, &self.node) else { return payment };
         match tokio::time::timeout(A_MOMENT, ask_once(books, node, &payment)).await {
             Ok(Ok(known)) => known,
@@ -157,12 +161,11 @@ impl Service {
         }
     }
 
-    /// What a payment took from the sandbox's only wallet, which made no other.
-    fn play_money_spent(&self, payment: &Payment) -> Option<Settled> {
-        let spent = PLAY_MONEY.checked_sub(self.sandbox.as_ref()?.balance(self.payer)?)?;
-        let amount = payment.quote().amount;
-        let fee = spent.checked_sub(amount)?;
-        Some(Settled { at: now(), hash: payment.hash(), amount, fee })
+    /// A payment that the sandbox's own ledger made, with what it took.
+    async fn played(&self, payment: &Payment) -> Option<Payment> {
+        let (books, fee) = (self.books.as_ref()?, self.sandbox.as_ref()?.fee(payment.hash()?)?);
+        let settled = Settled { at: now(), hash: payment.hash(), amount: payment.quote().amount, fee };
+        books.ledger.advance(payment.id(), Step::Settled(settled), now()).await.ok()
     }
 
     /// Ends the sandbox, if there is one, and hands the outcome through. A second ctrl-C does not wait for it.

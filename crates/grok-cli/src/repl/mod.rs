@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::args::{self, Tool};
 use crate::ask::{Keep, Turn, turn};
 use crate::failure::{Failure, chain};
-use crate::output::note;
+use crate::output::{fact, note};
 use crate::payment::left_of;
 use crate::report;
 use crate::service::Service;
@@ -90,7 +90,7 @@ impl<'a> Repl<'a> {
         talk.append(&bought.answer);
         self.talk = talk;
         let _ = report::aside(&bought.answer, &Keep::new(question, None));
-        let _ = note(&paid(&bought));
+        let _ = fact(&mut io::stderr(), "paid", paid(&bought));
         self.turns.push((question.to_owned(), bought));
         Ok(())
     }
@@ -115,7 +115,13 @@ impl<'a> Repl<'a> {
             ("/with", tool) => match <Tool as clap::ValueEnum>::from_str(tool, false) {
                 Ok(tool) => {
                     self.tool = tool;
-                    "so be it".to_owned()
+                    let may = match tool {
+                        Tool::Chat => "uses nothing",
+                        Tool::Run => "may run Python",
+                        Tool::Web => "may search the web",
+                        Tool::X => "may search X",
+                    };
+                    format!("from now on Grok {may}")
                 }
                 Err(_) => "there are chat, run, web and x, such as in /with run".to_owned(),
             },
@@ -142,10 +148,11 @@ impl<'a> Repl<'a> {
         let left = left
             .filter(|left| !left.is_empty())
             .map_or(String::new(), |left| format!("; left: {}", left.join(", ")));
+        let known = if payments().all(|payment| payment.settled().is_some()) { "" } else { " known so far" };
         match answers {
             0 => "nothing was bought".to_owned(),
-            1 => format!("1 answer for ${prices}, and ${fees} in fees known so far{left}"),
-            _ => format!("{answers} answers for ${prices}, and ${fees} in fees known so far{left}"),
+            1 => format!("1 answer for ${prices} and ${fees} in fees{known}{left}"),
+            _ => format!("{answers} answers for ${prices} and ${fees} in fees{known}{left}"),
         }
     }
 

@@ -186,7 +186,12 @@ fn a_conversation_goes_on_and_says_what_it_costs() {
     }
     let saved = std::fs::read_to_string(saved).expect("saved");
     assert!(saved.starts_with("**Hello**\n\nThis sandbox") && saved.contains("\n\n42\n\n*$0.0"), "{saved}");
-    assert_eq!(home.json(&["history", "--json"]).as_array().map(Vec::len), Some(3));
+    let history = home.json(&["history", "--json"]);
+    let history = history.as_array().expect("a list");
+    let took =
+        |payment: &serde_json::Value| payment["chain"]["fee"] == "29" && payment["state"] == "delivered";
+    assert!(history.len() == 3 && history.iter().all(took), "{history:?}");
+    assert!(shown.contains("and $0.000087 in fees"), "{shown}");
 }
 
 /// Runs the command on a terminal, in colour unless the variables say otherwise; each text of the script is typed once the

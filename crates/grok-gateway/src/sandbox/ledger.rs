@@ -34,6 +34,12 @@ impl Ledger {
         self.state().balance(token, owner)
     }
 
+    /// What a transaction took in fees, in base units; `None` unless it was made.
+    #[must_use]
+    pub fn fee(&self, hash: B256) -> Option<Amount> {
+        self.state().made.contains_key(&hash).then_some(FEE)
+    }
+
     /// Makes money out of nothing.
     pub fn fund(&self, token: Address, owner: Address, amount: Amount) {
         self.state().credit(token, owner, amount);

@@ -40,7 +40,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use alloy_primitives::{Address, address};
+use alloy_primitives::{Address, B256, address};
 use axum::http::Uri;
 use mpp_core::Amount;
 use mpp_core::tempo::{self, LocalSigner};
@@ -161,6 +161,12 @@ impl Sandbox {
     #[must_use]
     pub fn balance(&self, owner: Address) -> Option<Amount> {
         self.ledger.as_deref().map(|ledger| Ledger::balance(ledger, tempo::PATH_USD, owner))
+    }
+
+    /// What a transaction took in fees, in base units, by the ledger in memory; `None` unless it was made there.
+    #[must_use]
+    pub fn fee(&self, hash: B256) -> Option<Amount> {
+        self.ledger.as_deref()?.fee(hash)
     }
 
     /// Takes no more requests, and returns when those under way are answered.
