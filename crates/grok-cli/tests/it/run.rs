@@ -79,6 +79,25 @@ fn the_prompt_can_come_from_stdin_and_from_a_file() {
 }
 
 #[test]
+fn what_cannot_be_a_prompt_is_refused_before_anything_is_sent() {
+    let home = Home::new();
+    let file = |name: &str, bytes: &[u8]| {
+        std::fs::write(home.file(name), bytes).expect("written");
+        home.file(name).to_str().expect("UTF-8").to_owned()
+    };
+    let enormous = file("enormous.txt", &vec![b'a'; 3 << 20]);
+    let binary = file("binary.csv", b"\xff\xfe\x00");
+    let folder = home.file("").to_str().expect("UTF-8").to_owned();
+    for (path, says) in
+        [(enormous, "over the limit of 1048576"), (binary, "not text in UTF-8"), (folder, "Is a directory")]
+    {
+        let output = home.run(&["chat", "--sandbox", "Sum it", "-f", &path]);
+        assert_ended(&output, 2, says);
+    }
+    assert!(home.run(&["history"]).stdout.is_empty());
+}
+
+#[test]
 fn a_price_above_the_cap_ends_with_3() {
     let home = Home::new();
     let output = home.run(&["run", "--sandbox", "--max-cost", "0.000999", PROMPT]);

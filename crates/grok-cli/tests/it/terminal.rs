@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{Home, Shop, answer, assert_ended, challenge, stderr, stdout};
 
 /// Runs a command on a terminal of 80 columns and hands on what it writes; types each text of the script once the one before
-/// it has come.
+/// it has come; `close` closes the terminal.
 const TERMINAL: &str = r#"
 import fcntl, json, os, pty, struct, sys, termios
 script, command = json.loads(sys.argv[1]), sys.argv[2:]
@@ -27,7 +27,14 @@ while True:
     written += part
     while script and (at := written.find(script[0][0].encode(), seen)) >= 0:
         seen = at + len(script[0][0])
-        os.write(terminal, script.pop(0)[1].encode())
+        typed = script.pop(0)[1]
+        if typed == "close":
+            os.close(terminal)
+            break
+        os.write(terminal, typed.encode())
+    else:
+        continue
+    break
 sys.stdout.buffer.write(written)
 sys.stdout.flush()
 os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 255)
@@ -108,6 +115,18 @@ fn ctrl_c_takes_the_line_away_and_says_where_the_money_is() {
         "{screen}"
     );
     assert!(!screen.contains("waiting for the answer"), "{screen}");
+}
+
+#[test]
+fn a_terminal_that_closes_ends_the_command_and_the_ledger_knows_what_was_sent() {
+    let home = Home::new();
+    let silent = Shop::open([challenge(31337), String::new()]);
+    let arguments = ["run", "--yes", "--base-url", &silent.url, "--chain-id", "31337", "What?"];
+    let output = on_terminal(&home, &[], &[("waiting for the answer", "close")], &arguments);
+    assert_eq!(output.status.code(), Some(5), "the code tells what the terminal cannot");
+    let history = home.json(&["history", "--json"]);
+    assert_eq!([&history[0]["state"], &history[0]["money"]], ["sent", "unknown"]);
+    assert_eq!(silent.credentials().len(), 1);
 }
 
 #[test]
