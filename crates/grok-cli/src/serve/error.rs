@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::head::{self, SHOULD_RETRY};
 use super::record::Reply;
 use crate::failure::{Failure, REFUSED, USAGE};
+use crate::payment::fee_of_failed;
 
 /// A request that is not answered as it was asked.
 #[derive(Clone, Debug)]
@@ -88,6 +89,11 @@ impl ApiError {
                 lost(of(StatusCode::FAILED_DEPENDENCY, "payment_outcome_unknown"), payment.as_ref())
             }
             Money::NotMoved => match error {
+                // A fee that is gone would be gone once more.
+                _ if let Some(payment) = &payment => {
+                    let again = fee_of_failed(payment).is_none();
+                    ApiError { again, ..of(StatusCode::BAD_GATEWAY, "payment_not_made") }
+                }
                 _ if failure.code == USAGE => of(StatusCode::BAD_REQUEST, "invalid_value"),
                 CallError::Http(HttpError::OverBudget(_)) => ApiError {
                     kind: INSUFFICIENT_QUOTA,
@@ -104,11 +110,6 @@ impl ApiError {
                 CallError::Http(HttpError::Unpaid(_)) => {
                     ApiError { again: true, ..of(StatusCode::BAD_GATEWAY, "service_unreachable") }
                 }
-                // A fee that is gone would be gone once more.
-                CallError::Http(HttpError::AfterSigning { .. }) => {
-                    let again = payment.as_ref().is_none_or(|payment| payment.settled().is_none());
-                    ApiError { again, ..of(StatusCode::BAD_GATEWAY, "payment_not_made") }
-                }
                 CallError::Http(HttpError::NotPaid { .. }) => of(StatusCode::BAD_GATEWAY, "no_payable_offer"),
                 _ => of(StatusCode::BAD_GATEWAY, "failed"),
             },
@@ -116,9 +117,10 @@ impl ApiError {
         ApiError { payment: payment.map(Box::new), ..told }
     }
 
-    /// Whether money moved, or may have.
+    /// Whether money moved, or may have, if only a fee.
     pub(super) fn cost_something(&self) -> bool {
-        self.payment.as_ref().is_some_and(|payment| payment.money() != Money::NotMoved)
+        let payment = self.payment.as_deref();
+        payment.is_some_and(|payment| payment.money() != Money::NotMoved || fee_of_failed(payment).is_some())
     }
 
     /// The object that says what went wrong.

@@ -1,9 +1,12 @@
 //! Nothing is paid twice, and what became of the money is said.
 
+use e2e::{Anvil, PATH_USD};
+use mpp_core::tempo::{B256, LocalSigner};
 use serde_json::json;
 
 use super::{CHAT, Heard, RETRY, Served, Slow, chat, ledger, shop, sold, streamed};
-use crate::support::{Home, answer, challenge, failed};
+use crate::node::{Knows, node};
+use crate::support::{Home, KEY, answer, challenge, failed};
 
 #[test]
 fn a_payment_without_an_answer_is_told_once_paid_and_not_repeated() {
@@ -22,6 +25,34 @@ fn a_payment_without_an_answer_is_told_once_paid_and_not_repeated() {
     served.interrupt();
     let (code, said) = served.ended();
     assert!(code == Some(5) && said.contains("reconcile finds out"), "{code:?} {said}");
+}
+
+#[test]
+fn a_node_is_asked_what_became_of_a_payment_before_its_client_is_told() {
+    let cases = [
+        (Knows::Happened, 424, "paid_undelivered", Some("false"), "0.001 dollars were paid"),
+        (
+            Knows::Failed,
+            502,
+            "payment_not_made",
+            Some("false"),
+            "the payment failed on chain; its fee of $0.000029 is gone",
+        ),
+        (Knows::Absent, 502, "payment_not_made", None, "the payment did not happen"),
+    ];
+    for (knows, status, code, retry, says) in cases {
+        let home = Home::new();
+        let shop = shop([challenge(31337), failed(), challenge(31337), sold()]);
+        let to = ["--base-url", &shop.url, "--chain-id", "31337", "--rpc", &node(31337, knows)];
+        let served = Served::start(&home, &to);
+        let heard = served.post(CHAT, &chat());
+        let error = heard.assert_error(status, code);
+        assert!(error["message"].as_str().expect("a text").starts_with(says), "{error}");
+        assert_eq!(heard.field("x-should-retry"), retry);
+        let again = served.ask(CHAT, &[RETRY], &chat());
+        let expected = if retry.is_none() { 200 } else { status };
+        assert_eq!(again.status, expected, "only what cost nothing is bought anew: {again:?}");
+    }
 }
 
 #[test]
@@ -182,4 +213,23 @@ fn ctrl_c_twice_does_not_wait_and_says_that_something_is_open() {
     let (code, said) = served.ended();
     assert!(code == Some(5) && said.contains("reconcile"), "{code:?} {said}");
     assert_eq!(ledger(&home)[0]["state"], "sent");
+}
+
+#[tokio::test]
+async fn what_was_paid_on_a_chain_is_settled_with_its_fee() {
+    let (home, node) = (Home::new(), Anvil::shared().await);
+    let wallet = LocalSigner::from_hex(KEY).expect("a key").address();
+    node.fund(wallet, 1_000_000).await;
+    let before = node.balance_of(PATH_USD, wallet).await;
+    let served = Served::start(&home, &["--sandbox", "--rpc", &node.url()]);
+    let heard = served.post(CHAT, &chat());
+    let hash: B256 = heard.field("x-mpp-transaction").and_then(|hash| hash.parse().ok()).expect("a hash");
+    assert!(node.transaction(hash).await.is_some(), "{heard:?}");
+    // The fee is asked for once the answer has left, and waited for before the end.
+    served.interrupt();
+    assert_eq!(served.ended().0, Some(0));
+    let payment = ledger(&home).remove(0);
+    let units = |name: &str| payment["chain"][name].as_str().and_then(|units| units.parse::<u128>().ok());
+    let spent = before - node.balance_of(PATH_USD, wallet).await;
+    assert_eq!(Some(spent), units("amount").zip(units("fee")).map(|(amount, fee)| amount + fee), "{payment}");
 }
