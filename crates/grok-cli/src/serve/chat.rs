@@ -109,7 +109,11 @@ fn complete(choice: Value, index: u64) -> Value {
         _ => Map::new(),
     };
     message.entry("role").or_insert_with(|| "assistant".into());
-    message.entry("content").or_insert(Value::Null);
+    let content = message.entry("content").or_insert(Value::Null);
+    if let Value::Array(parts) = content {
+        let texts = parts.iter().filter_map(|part| part.get("text").and_then(Value::as_str));
+        *content = texts.collect::<String>().into();
+    }
     message.entry("refusal").or_insert(Value::Null);
     if message.get("tool_calls").is_some_and(Value::is_null) {
         message.remove("tool_calls");

@@ -64,6 +64,16 @@ fn what_the_service_leaves_out_is_put_in_and_nothing_is_lost() {
 }
 
 #[test]
+fn an_answer_in_parts_is_one_text() {
+    let home = Home::new();
+    let parts = json!([{"type": "text", "text": "forty"}, {"type": "text", "text": "-two"}]);
+    let body = json!({"choices": [{"message": {"content": parts}, "finish_reason": null}]});
+    let shop = shop([challenge(31337), answer("200 OK", &body.to_string())]);
+    let choice = Served::selling(&home, &shop.url).post(CHAT, &chat()).json()["choices"][0].clone();
+    assert_eq!([&choice["message"]["content"], &choice["finish_reason"]], ["forty-two", "stop"]);
+}
+
+#[test]
 fn a_service_that_says_nothing_of_streams_is_asked_for_all_and_told_in_pieces() {
     let described = answer(
         "200 OK",
