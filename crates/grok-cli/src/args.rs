@@ -204,7 +204,7 @@ pub(crate) struct Serve {
     /// variable GROK_MPP_SERVE_TOKEN, if it is set
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Most answers that are bought at once
+    /// Most answers that are bought at once; further requests wait
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) at_once: u16,
     #[command(flatten)]

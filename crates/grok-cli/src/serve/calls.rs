@@ -37,8 +37,6 @@ pub(super) enum Found {
     Known(Reader),
     /// Its key is that of another request.
     KeyReused,
-    /// It is new, and there is no place for it.
-    NoRoom,
 }
 
 impl Calls {
@@ -52,8 +50,8 @@ impl Calls {
     }
 
     /// Looks for the answer to a request, or makes room for it. One without a key counts as the same as another only if its
-    /// client says that it tries `again`. A new one is taken only if there is `room`.
-    pub(super) fn find(&self, request: &Request, again: bool, room: bool) -> Found {
+    /// client says that it tries `again`.
+    pub(super) fn find(&self, request: &Request, again: bool) -> Found {
         let mut kept = self.lock();
         tidy(&mut kept);
         let same = |it: &&Kept| request.is_that_of(it) && (again || request.key.is_some());
@@ -61,9 +59,6 @@ impl Calls {
         if let Some(found) = kept.iter().rev().find(same) {
             let reused = found.request.digest != request.digest;
             return if reused { Found::KeyReused } else { Found::Known(found.reader.clone()) };
-        }
-        if !room {
-            return Found::NoRoom;
         }
         let (recorder, reader) = Recorder::new();
         kept.push_back(Kept { request: request.clone(), reader: reader.clone() });

@@ -13,7 +13,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use mpp_core::payee::body_digest;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{RwLock, RwLockReadGuard, Semaphore, SemaphorePermit};
 
 use super::buy::buy;
 use super::calls::{self, Found};
@@ -22,21 +22,22 @@ use super::form;
 use super::head::{IDEMPOTENCY_KEY, REPLAYED, REQUEST_ID, RETRY_COUNT};
 use super::models;
 use super::order::{self, Order};
+use super::record::Recorder;
 use super::shop::Shop;
 
 /// The way in.
 #[derive(Clone)]
 pub(super) struct Door {
     shop: Arc<Shop>,
-    /// One permit an answer that is being bought.
+    /// One permit an answer that is being bought; who comes later waits.
     places: Arc<Semaphore>,
-    at_once: u32,
+    /// Held for reading by everybody who buys, or waits to.
+    under_way: Arc<RwLock<()>>,
 }
 
 impl Door {
-    pub(super) fn new(shop: Arc<Shop>, at_once: u32) -> Self {
-        let places = usize::try_from(at_once).unwrap_or(Semaphore::MAX_PERMITS);
-        Door { shop, places: Arc::new(Semaphore::new(places)), at_once }
+    pub(super) fn new(shop: Arc<Shop>, at_once: u16) -> Self {
+        Door { shop, places: Arc::new(Semaphore::new(at_once.into())), under_way: Arc::default() }
     }
 
     /// What there is, behind the guard.
@@ -52,11 +53,10 @@ impl Door {
             .with_state(self.clone())
     }
 
-    /// Waits until nothing is being bought. From then on nothing is.
-    pub(super) async fn idle(&self) {
-        if let Ok(all) = self.places.acquire_many(self.at_once).await {
-            all.forget();
-        }
+    /// Lets nothing more be bought, and waits for what is.
+    pub(super) async fn close(&self) {
+        self.places.close();
+        drop(self.under_way.write().await);
     }
 
     async fn answer(&self, request: Request) -> Result<Response, ApiError> {
@@ -93,8 +93,7 @@ impl Door {
         {
             return Err(ApiError::paid_before(payment));
         }
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        let (reader, more) = match self.shop.calls.find(&request, again, place.is_ok()) {
+        let (reader, more) = match self.shop.calls.find(&request, again) {
             Found::Known(reader) => {
                 (reader, HeaderMap::from_iter([(REPLAYED, HeaderValue::from_static("true"))]))
             }
@@ -107,18 +106,9 @@ impl Door {
                     message,
                 ));
             }
-            Found::NoRoom => {
-                return Err(ApiError::busy(
-                    "as much is under way as may be at once; nothing was paid for this request",
-                ));
-            }
             Found::New(recorder, reader) => {
-                let (shop, id) = (Arc::clone(&self.shop), order.answer_id(&random_id()));
                 // Not a part of the connection: it goes on when the client hangs up, as it may be paid by then.
-                tokio::spawn(async move {
-                    buy(&shop, order, &id, recorder).await;
-                    drop((shop, place));
-                });
+                tokio::spawn(self.clone().buy(order, recorder));
                 (reader, HeaderMap::new())
             }
         };
@@ -127,6 +117,26 @@ impl Door {
                 "the call was stopped, and it is unknown whether it was paid; grok-mpp history lists it";
             ApiError::new(StatusCode::FAILED_DEPENDENCY, "payment_outcome_unknown", message)
         })
+    }
+
+    /// Buys once there is a place.
+    async fn buy(self, order: Order, recorder: Recorder) {
+        let Some(_place) = self.place().await else {
+            let stopping = ApiError::stopping("this is about to stop; nothing was paid for this request");
+            return recorder.answer(stopping.reply(), false);
+        };
+        let id = order.answer_id(&random_id());
+        buy(&self.shop, order, &id, recorder).await;
+    }
+
+    /// A place to buy at, unless it is closed.
+    async fn place(&self) -> Option<(RwLockReadGuard<'_, ()>, SemaphorePermit<'_>)> {
+        if self.places.is_closed() {
+            return None;
+        }
+        // Before the place, so that nobody who has one is overlooked when this closes.
+        let under_way = self.under_way.read().await;
+        Some((under_way, self.places.acquire().await.ok()?))
     }
 }
 

@@ -47,9 +47,9 @@ impl ApiError {
         ApiError { status, kind, code: code.into(), param, message: message.into(), again: false, payment }
     }
 
-    /// Too much is under way.
-    pub(super) fn busy(message: &str) -> Self {
-        ApiError { again: true, ..ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message) }
+    /// Nothing more is bought here.
+    pub(super) fn stopping(message: &str) -> Self {
+        ApiError { again: true, ..ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", message) }
     }
 
     /// An answer was paid for that holds nothing of what was asked.

@@ -50,7 +50,7 @@ pub(crate) async fn serve(args: &args::Serve) -> Result<u8, Failure> {
     // Play money has no node that could be asked about it.
     let waits = !args.service.sandbox || args.service.rpc.is_some();
     let shop = Arc::new(Shop::new(service, guard, waits));
-    let door = Door::new(Arc::clone(&shop), args.at_once.into());
+    let door = Door::new(Arc::clone(&shop), args.at_once);
 
     let _ = output::print_text(&format!("http://{address}/v1"));
     let _ = note(&format!("listening    http://{address}/v1, at most ${} a call; ctrl-c stops", max_cost));
@@ -58,7 +58,7 @@ pub(crate) async fn serve(args: &args::Serve) -> Result<u8, Failure> {
     let _ = note("stopping     once what is paid for is answered; ctrl-c once more does not wait");
     let ended = async {
         let connections = tokio::spawn(connections);
-        door.idle().await;
+        door.close().await;
         // Whoever does not read his answer is not waited for any longer.
         let _ = tokio::time::timeout(LAST_ANSWERS, connections).await;
     };

@@ -1,5 +1,6 @@
 //! Who is let in, and how it starts.
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -58,17 +59,39 @@ fn a_token_is_asked_for_once_there_is_one() {
 }
 
 #[test]
-fn no_more_is_bought_at_once_than_is_allowed() {
+fn who_waits_for_a_place_when_it_stops_pays_nothing() {
     let home = Home::new();
     let shop = Slow::open();
-    let served = Served::start(&home, &["--base-url", &shop.url, "--chain-id", "31337", "--at-once", "1"]);
+    let to = ["--base-url", &shop.url, "--chain-id", "31337", "--at-once", "1"];
+    let mut served = Served::start(&home, &to);
     let first = served.send(CHAT, &[], &chat());
     shop.asked.recv().expect("it is paid");
-    let busy = served.post(CHAT, &chat());
-    busy.assert_error(503, "busy");
-    assert_eq!(busy.field("x-should-retry"), None);
+    // It says that it reads the body, so that it has the request when it is told to stop.
+    let head = format!("POST /v1/{CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n");
+    let mut second = std::net::TcpStream::connect(&served.address).expect("it listens");
+    let body = chat().to_string();
+    write!(second, "{head}Expect: 100-continue\r\nContent-Length: {}\r\n\r\n", body.len()).expect("sent");
+    let mut go_on = [0; 25];
+    second.read_exact(&mut go_on).expect("an answer");
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    served.interrupt();
+    served.says("stopping");
+    second.write_all(body.as_bytes()).expect("sent");
+    let refused = Heard::read(second);
+    refused.assert_error(503, "stopping");
+    assert_eq!(refused.field("x-should-retry"), None);
     shop.answer.send(()).expect("told");
     assert_eq!(Heard::read(first).status, 200);
+    assert_eq!((served.ended().0, ledger(&home).len()), (Some(0), 1));
+}
+
+#[test]
+fn of_many_at_once_each_is_bought_in_its_turn() {
+    let home = Home::new();
+    let served = Served::start(&home, &["--sandbox", "--at-once", "2"]);
+    let sent: Vec<_> = (0..12).map(|_| served.send(CHAT, &[], &chat())).collect();
+    assert!(sent.into_iter().map(Heard::read).all(|heard| heard.status == 200));
+    assert_eq!(ledger(&home).len(), 12);
 }
 
 #[test]
