@@ -47,9 +47,7 @@ pub(crate) async fn serve(args: &args::Serve) -> Result<u8, Failure> {
     let service =
         Service::start(&args.service, &args.ledger.config, Some((&args.ledger, &args.limits))).await?;
     let max_cost = service.max_cost;
-    // Play money has no node that could be asked about it.
-    let waits = !args.service.sandbox || args.service.rpc.is_some();
-    let shop = Arc::new(Shop::new(service, guard, waits));
+    let shop = Arc::new(Shop::new(service, guard));
     let door = Door::new(Arc::clone(&shop), args.at_once);
 
     let _ = output::print_text(&format!("http://{address}/v1"));

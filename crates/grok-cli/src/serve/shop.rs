@@ -28,8 +28,6 @@ pub(super) struct Shop {
     /// What the service says of itself, once it was asked.
     schema: OnceCell<Schema>,
     total: Mutex<Total>,
-    /// Whether a payment whose outcome is unknown is worth waiting for.
-    waits: bool,
 }
 
 /// What was spent.
@@ -47,9 +45,9 @@ pub(super) struct Total {
 }
 
 impl Shop {
-    pub(super) fn new(service: Service, guard: Guard, waits: bool) -> Self {
+    pub(super) fn new(service: Service, guard: Guard) -> Self {
         let (calls, schema, total) = (Calls::default(), OnceCell::new(), Mutex::default());
-        Shop { service, guard, calls, schema, total, waits }
+        Shop { service, guard, calls, schema, total }
     }
 
     pub(super) fn grok(&self) -> &Grok {
@@ -83,21 +81,17 @@ impl Shop {
         })
     }
 
-    /// Takes down what an answer cost, and asks the node, if there is one, for the fee.
+    /// Takes down what an answer cost, and asks the node or the sandbox, if there is one, for the fee.
     pub(super) async fn paid(&self, payment: Option<&Payment>) {
         let Some(payment) = payment else { return };
         self.count(payment, false);
-        if self.waits {
-            self.service.settled(payment.clone()).await;
-        }
+        self.service.settled(payment.clone()).await;
     }
 
     /// A call that failed, once it is known as well as can be what became of its money.
     pub(super) async fn failed(&self, error: &CallError) -> ApiError {
         let payment = match error.payment().cloned() {
-            Some(payment) if self.waits && payment.money() == Money::Unknown => {
-                Some(self.service.settled(payment).await)
-            }
+            Some(payment) if payment.money() == Money::Unknown => Some(self.service.settled(payment).await),
             payment => payment,
         };
         if let Some(payment) = &payment {
