@@ -20,6 +20,7 @@ mod serve;
 mod service;
 mod settings;
 mod terminal;
+mod token;
 mod wallet;
 
 use std::process::ExitCode;

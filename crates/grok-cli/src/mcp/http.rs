@@ -8,31 +8,31 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use http_body_util::BodyExt as _;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
-use zeroize::Zeroizing;
 
 use super::{Desk, Server, told_to_stop};
 use crate::failure::Failure;
 use crate::output;
+use crate::token::Token;
 
 /// A port, and who may use it.
 pub(super) struct Listener {
     socket: TcpListener,
     address: SocketAddr,
-    token: Option<Zeroizing<String>>,
+    token: Option<Token>,
 }
 
 impl Listener {
     /// Takes the port, unless it would be open to others than this machine's users without a token.
     pub(super) async fn open(address: SocketAddr, token_file: Option<&Path>) -> Result<Self, Failure> {
-        let token = token(token_file)?;
+        let token = Token::read(token_file, VARIABLE)?;
         if token.is_none() && !address.ip().is_loopback() {
             return Err(Failure::usage(format!(
                 "--http {address} is open to other machines, which would spend this wallet's money: use 127.0.0.1, or \
@@ -60,7 +60,7 @@ impl Listener {
         let answer = move |request: Request| {
             let (service, token, calls) = (service.clone(), Arc::clone(&token), calls.clone());
             async move {
-                if token.as_ref().as_ref().is_some_and(|token| !bears(request.headers(), token)) {
+                if token.as_ref().as_ref().is_some_and(|token| !token.is_shown(request.headers())) {
                     return unauthorized();
                 }
                 // A GET is a stream that never ends.
@@ -85,42 +85,9 @@ impl Listener {
     }
 }
 
-/// The token of the file, else of the environment.
-fn token(file: Option<&Path>) -> Result<Option<Zeroizing<String>>, Failure> {
-    let (text, place) = match file {
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map(Zeroizing::new);
-            let place = format!("token file {}", path.display());
-            (Some(text.map_err(|error| Failure::usage(format!("{place}: {error}")))?), place)
-        }
-        None => (std::env::var(VARIABLE).map(Zeroizing::new).ok(), VARIABLE.to_owned()),
-    };
-    let token = text.map(|text| Zeroizing::new(text.trim().to_owned()));
-    match token {
-        Some(token) if token.is_empty() && file.is_none() => Ok(None),
-        Some(token) if token.len() < SHORTEST || !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
-            Err(Failure::usage(format!(
-                "{place}: must be at least {SHORTEST} visible ASCII characters, such as openssl rand -hex 32 prints"
-            )))
-        }
-        token => Ok(token),
-    }
-}
-
-/// Whether a request shows the token, in a time that does not tell how much of it is right.
-fn bears(headers: &HeaderMap, token: &str) -> bool {
-    let shown = headers.get(AUTHORIZATION).map_or(&[][..], |value| value.as_bytes());
-    let (scheme, shown) = shown.split_at_checked(BEARER.len()).unwrap_or_default();
-    let differences = shown.iter().zip(token.bytes()).fold(0, |all, (one, other)| all | (one ^ other));
-    scheme.eq_ignore_ascii_case(BEARER) && shown.len() == token.len() && differences == 0
-}
-
 fn unauthorized() -> Response {
     (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], "the bearer token is missing or wrong\n")
         .into_response()
 }
 
 const VARIABLE: &str = "GROK_MPP_MCP_TOKEN";
-const BEARER: &[u8] = b"Bearer ";
-/// Fewest characters of a token.
-const SHORTEST: usize = 16;

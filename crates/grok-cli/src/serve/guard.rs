@@ -5,30 +5,28 @@
 //! and, where the page's own name was made to lead here, names that in `Host`: all three are looked at.
 
 use std::net::IpAddr;
-use std::path::Path;
 
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderName, Method, StatusCode};
-use subtle::ConstantTimeEq as _;
-use zeroize::Zeroizing;
 
 use super::error::ApiError;
 use super::form::is_form;
 use super::order::EDITS;
 use crate::failure::Failure;
+use crate::token::Token;
 
 /// What is asked of every request.
 pub(super) struct Guard {
-    token: Option<Zeroizing<String>>,
+    token: Option<Token>,
     /// Whether only this machine can connect, so that no other host can be meant.
     loopback: bool,
 }
 
 impl Guard {
     /// Nobody else's machine is let in without a token.
-    pub(super) fn new(token: Option<Zeroizing<String>>, listen: IpAddr) -> Result<Self, Failure> {
+    pub(super) fn new(token: Option<Token>, listen: IpAddr) -> Result<Self, Failure> {
         let loopback = listen.is_loopback();
         if token.is_none() && !loopback {
             return Err(Failure::usage(format!(
@@ -51,14 +49,9 @@ impl Guard {
             let message = "the request is for another host than localhost, which this is";
             return Err(ApiError::new(StatusCode::FORBIDDEN, "host_not_allowed", message));
         }
-        if let Some(token) = &self.token {
-            let given = field(AUTHORIZATION).and_then(|value| value.split_once(' '));
-            let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-            let same = given.is_some_and(|(_, given)| given.trim().as_bytes().ct_eq(token.as_bytes()).into());
-            if !same {
-                let message = "the token is missing or wrong; give it as the client's API key";
-                return Err(ApiError::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message));
-            }
+        if self.token.as_ref().is_some_and(|token| !token.is_shown(&request.headers)) {
+            let message = "the token is missing or wrong; give it as the client's API key";
+            return Err(ApiError::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message));
         }
         let kind = field(CONTENT_TYPE).unwrap_or_default();
         let json =
@@ -80,43 +73,8 @@ fn is_loopback(host: &str) -> bool {
     name.parse::<IpAddr>().map_or(name.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
 }
 
-/// The token of `--token-file`, else of the environment.
-pub(super) fn token(file: Option<&Path>) -> Result<Option<Zeroizing<String>>, Failure> {
-    let (place, text) = match file {
-        Some(path) => {
-            let place = format!("token file {}", path.display());
-            let text = private(path).map_err(|why| Failure::usage(format!("{place}: {why}")))?;
-            (place, text)
-        }
-        None => match std::env::var(VARIABLE).map(Zeroizing::new) {
-            Ok(text) if !text.is_empty() => (VARIABLE.to_owned(), text),
-            _ => return Ok(None),
-        },
-    };
-    let token = text.trim();
-    if token.len() < SHORTEST || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Failure::usage(format!(
-            "{place}: a token has at least {SHORTEST} letters, digits or signs, and no spaces; openssl rand -hex 32 makes \
-             one"
-        )));
-    }
-    Ok(Some(Zeroizing::new(token.to_owned())))
-}
-
-/// The text of a file that nobody else can read.
-fn private(path: &Path) -> Result<Zeroizing<String>, String> {
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    #[cfg(unix)]
-    if file.metadata().is_ok_and(|it| std::os::unix::fs::PermissionsExt::mode(&it.permissions()) & 0o077 != 0)
-    {
-        return Err("others can read it; run chmod 600 on it, and think about whether they have".to_owned());
-    }
-    std::io::read_to_string(file).map(Zeroizing::new).map_err(|error| error.to_string())
-}
-
-const VARIABLE: &str = "GROK_MPP_SERVE_TOKEN";
-/// Too many to be guessed over a network.
-const SHORTEST: usize = 16;
+/// Where the token is if no file is named.
+pub(super) const VARIABLE: &str = "GROK_MPP_SERVE_TOKEN";
 
 #[cfg(test)]
 mod tests {
@@ -168,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_token_is_needed_once_others_can_connect_and_has_to_be_right() {
-        let token = || Some(Zeroizing::new("0123456789abcdef".to_owned()));
+        let token = || Token::new("0123456789abcdef");
         assert!(Guard::new(None, [0, 0, 0, 0].into()).is_err());
         let guard = Guard::new(token(), [0, 0, 0, 0].into()).unwrap();
         let with = |value: &str| admitted(&guard, &[("host", "any.example"), JSON, ("authorization", value)]);

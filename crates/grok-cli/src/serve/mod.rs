@@ -30,13 +30,14 @@ use crate::args;
 use crate::failure::{Failure, SUCCESS, UNKNOWN};
 use crate::output::{self, note};
 use crate::service::Service;
+use crate::token::Token;
 use door::Door;
 use guard::Guard;
 use shop::{Shop, Total};
 
 /// Serves until it is told to stop.
 pub(crate) async fn serve(args: &args::Serve) -> Result<u8, Failure> {
-    let guard = Guard::new(guard::token(args.token_file.as_deref())?, args.listen.ip())?;
+    let guard = Guard::new(Token::read(args.token_file.as_deref(), guard::VARIABLE)?, args.listen.ip())?;
     let listener = TcpListener::bind(args.listen).await;
     let address = listener.as_ref().ok().and_then(|listener| listener.local_addr().ok());
     let (listener, address) = match (listener, address) {
