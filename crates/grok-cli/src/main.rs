@@ -19,6 +19,7 @@ mod schema;
 mod serve;
 mod service;
 mod settings;
+mod signals;
 mod terminal;
 mod token;
 mod wallet;
