@@ -19,7 +19,6 @@ mod schema;
 mod serve;
 mod service;
 mod settings;
-mod signals;
 mod terminal;
 mod token;
 mod wallet;

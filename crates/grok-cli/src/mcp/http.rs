@@ -17,10 +17,9 @@ use rmcp::transport::streamable_http_server::session::local::LocalSessionManager
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
 
-use super::{Desk, Server};
+use super::{Desk, Server, told_to_stop};
 use crate::failure::Failure;
 use crate::output;
-use crate::signals::told_to_end;
 use crate::token::Token;
 
 /// A port, and who may use it.
@@ -77,7 +76,7 @@ impl Listener {
         let _ = output::note(&format!("listening    at http://{}/mcp", self.address));
         let desk = Arc::clone(desk);
         let stop = async move {
-            told_to_end().await;
+            told_to_stop().await;
             desk.finish().await;
         };
         let served = axum::serve(self.socket, Router::new().route("/mcp", any(answer)));

@@ -12,10 +12,9 @@ use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::{StdioReader, StdioWriter, Transport, stdio_pipes};
 use tokio::time::Instant;
 
-use super::{Desk, Server};
+use super::{Desk, Server, told_to_stop};
 use crate::failure::Failure;
 use crate::output::note;
-use crate::signals::told_to_end;
 
 /// Serves the one client there is.
 pub(super) async fn serve(desk: &Arc<Desk>) -> Result<(), Failure> {
@@ -41,7 +40,7 @@ pub(super) async fn serve(desk: &Arc<Desk>) -> Result<(), Failure> {
     tokio::pin!(serving);
     tokio::select! {
         served = &mut serving => served,
-        () = told_to_end() => {
+        () = told_to_stop() => {
             desk.finish().await;
             Ok(())
         }

@@ -5,13 +5,11 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::signals::told_to_end;
-
 use super::look::{Look, is_dumb, look, width};
 use super::text::{CODE, faint};
 
 /// What some work comes to, while a line says what is waited for, such as `asking for the price`; nothing if ctrl-C comes
-/// first, or the program is told to end. From the first call on, these end nothing else. There is
+/// first, or the terminal closes, or the program is told to end. From the first call on, these end nothing else. There is
 /// no other wait meanwhile.
 pub(crate) async fn wait<T>(what: &str, work: impl Future<Output = T>) -> Option<T> {
     unless_told_to_end(async {
@@ -28,6 +26,29 @@ pub(crate) async fn unless_told_to_end<T>(work: impl Future<Output = T>) -> Opti
         biased;
         () = told_to_end() => None,
         done = work => Some(done),
+    }
+}
+
+#[cfg(unix)]
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    match kinds.map(signal) {
+        [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] => tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        },
+        // Without a way to hear of them, they end the program as ever.
+        _ => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn told_to_end() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
     }
 }
 
