@@ -34,7 +34,7 @@ pub(crate) struct Service {
     base_url: String,
     sandbox: Option<Sandbox>,
     node: Option<Rpc>,
-    /// The latest payment that was sent.
+    /// The payment that the latest call sent.
     sent: Arc<Mutex<Option<Payment>>>,
     /// What may be paid without anybody being asked; nothing is whatever the limits allow.
     agreed: Arc<Mutex<Option<Amount>>>,
@@ -106,7 +106,12 @@ impl Service {
         *lock(&self.agreed) = Some(amount);
     }
 
-    /// The latest payment that was sent, as far as the ledger knows it.
+    /// Begins the next call: what was sent till now is not its payment.
+    pub(crate) fn next_call(&self) {
+        *lock(&self.sent) = None;
+    }
+
+    /// The payment that the latest call sent, as far as the ledger knows it.
     pub(crate) async fn sent(&self) -> Option<Payment> {
         let sent = lock(&self.sent).clone()?;
         if let Some(played) = self.played(&sent).await {

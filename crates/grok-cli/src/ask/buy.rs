@@ -3,12 +3,14 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use grok_mpp::call::{Capability, Conversing};
 use grok_mpp::{Answer, Call, Error};
 use mpp_http::Payment;
 use mpp_http::ledger::Standing;
-use tokio::sync::oneshot;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::time::sleep;
 
 use crate::args::Purchase;
 use crate::failure::{Failure, chain};
@@ -115,9 +117,12 @@ pub(crate) async fn price<C: Capability>(call: Call<'_, C>, as_json: bool) -> Re
 
 /// Has a person at the terminal agree to a price above what is paid unasked. From here on nothing above it is paid.
 async fn agree<C: Capability>(service: &Service, call: &Call<'_, C>, args: &Purchase) -> Result<(), Failure> {
+    service.next_call();
     if args.yes || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(());
     }
+    // Also if there is no price now, and one when it is to be paid.
+    service.at_most(args.ask_above);
     let quoted = wait(ASKING, call.quote()).await;
     let quoted = quoted.ok_or_else(|| Failure::interrupted(None))?;
     let quoted = quoted.map_err(|error| Failure::call(&error, None))?;
@@ -135,16 +140,18 @@ async fn agree<C: Capability>(service: &Service, call: &Call<'_, C>, args: &Purc
     Ok(())
 }
 
-/// Whether a person says yes. The thread that listens ends with the program if nobody says anything.
+/// Whether a person says yes. Nothing is read before there is a line, so that none is taken from who reads next.
 async fn yes(question: &str) -> bool {
     let _ = write!(io::stderr(), "{question}");
-    let (say, said) = oneshot::channel();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let _ = io::stdin().lock().read_line(&mut line);
-        let _ = say.send(["y", "yes"].contains(&line.trim().to_lowercase().as_str()));
-    });
-    said.await.unwrap_or(false)
+    while !matches!(
+        poll(&mut [PollFd::new(&io::stdin(), PollFlags::IN)], Some(&Timespec::default())),
+        Ok(1..)
+    ) {
+        sleep(BLINK).await;
+    }
+    let mut line = String::new();
+    let _ = io::stdin().lock().read_line(&mut line);
+    ["y", "yes"].contains(&line.trim().to_lowercase().as_str())
 }
 
 /// Looks at what became of the payment, and tells it.
@@ -196,3 +203,5 @@ async fn left(service: &Service, payment: Option<&Payment>) -> Vec<Standing> {
 
 /// What comes before a payment.
 const ASKING: &str = "asking for the price";
+/// Between two looks at the keyboard.
+const BLINK: Duration = Duration::from_millis(50);

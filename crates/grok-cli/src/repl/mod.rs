@@ -18,6 +18,7 @@ use crate::output::{fact, note};
 use crate::payment::left_of;
 use crate::report;
 use crate::service::Service;
+use crate::terminal::is_told_to_end;
 use lines::{Lines, Said};
 
 pub(crate) async fn repl(args: &args::Repl) -> Result<(), Failure> {
@@ -64,7 +65,13 @@ impl<'a> Repl<'a> {
                 "/quit" | "/exit" => break,
                 command if command.starts_with('/') => self.command(command),
                 question => {
-                    if let Err(failure) = self.ask(question).await {
+                    let asked = self.ask(question).await;
+                    // Whoever sent the rest of the questions does not want their answers any more.
+                    if is_told_to_end() {
+                        asked?;
+                        break;
+                    }
+                    if let Err(failure) = asked {
                         let _ = report::failure(&failure.of_a_run(), false);
                     }
                     continue;

@@ -2,6 +2,7 @@
 //! at a time, as there is one terminal; without a terminal there is none.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -34,15 +35,17 @@ async fn told_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
 
     let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    match kinds.map(signal) {
+    let for_good = match kinds.map(signal) {
         [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] => tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
+            // A person who goes on typing means what is under way.
+            _ = interrupt.recv() => !io::stdin().is_terminal(),
+            _ = terminate.recv() => true,
+            _ = hangup.recv() => true,
         },
         // Without a way to hear of them, they end the program as ever.
         _ => std::future::pending().await,
-    }
+    };
+    FOR_GOOD.fetch_or(for_good, Ordering::Relaxed);
 }
 
 #[cfg(not(unix))]
@@ -50,6 +53,11 @@ async fn told_to_end() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending().await
     }
+}
+
+/// Whether what ended a wait was to end the program, and not that wait alone.
+pub(crate) fn is_told_to_end() -> bool {
+    FOR_GOOD.load(Ordering::Relaxed)
 }
 
 /// Takes the line of the wait away for good: what is waited for is there, piece by piece.
@@ -147,6 +155,8 @@ fn lock() -> MutexGuard<'static, Option<Line>> {
 
 /// The line of the wait there is. Who draws holds it.
 static LINE: Mutex<Option<Line>> = Mutex::new(None);
+/// The program was told to end.
+static FOR_GOOD: AtomicBool = AtomicBool::new(false);
 /// A wait is over.
 static OVER: Condvar = Condvar::new();
 

@@ -1,6 +1,7 @@
 //! On a terminal: Python's pty is one, and what the command writes to it is looked at as bytes, and as a screen.
 
-use std::process::{Command, Output};
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::json;
 
@@ -211,6 +212,74 @@ fn a_conversation_goes_on_and_says_what_it_costs() {
         |payment: &serde_json::Value| payment["chain"]["fee"] == "29" && payment["state"] == "delivered";
     assert!(history.len() == 3 && history.iter().all(took), "{history:?}");
     assert!(shown.contains("and $0.000087 in fees"), "{shown}");
+}
+
+#[test]
+fn ctrl_c_in_a_conversation_tells_of_no_earlier_payment() {
+    let home = Home::new();
+    let sold = answer("200 OK", r#"{"choices":[{"message":{"content":"Well."}}]}"#);
+    let shop = Shop::open([challenge(31337), sold, String::new()]);
+    let script = [
+        ("talking with", "one\n"),
+        ("payment #1", "two\n"),
+        ("asking for the price", "\x03"),
+        ("interrupted", "/quit\n"),
+    ];
+    let arguments = ["repl", "--yes", "--base-url", &shop.url, "--chain-id", "31337"];
+    let output = on_terminal(&home, &[("NO_COLOR", "1")], &script, &arguments);
+    assert_ended(&output, 0, "");
+    let shown = stdout(&output);
+    assert!(shown.contains("grok-mpp: nothing was paid: interrupted"), "{shown}");
+}
+
+#[test]
+fn a_price_that_was_not_told_is_not_paid_above_the_line() {
+    let home = Home::new();
+    for quoted in [answer("200 OK", "{}"), challenge(4217)] {
+        let sold = answer("200 OK", r#"{"choices":[{"message":{"content":"Well."}}]}"#);
+        let shop = Shop::open([quoted, challenge(31337), sold]);
+        let arguments =
+            ["chat", "--ask-above", "0.0009", "--base-url", &shop.url, "--chain-id", "31337", "What?"];
+        let output = on_terminal(&home, &[("NO_COLOR", "1")], &[], &arguments);
+        assert_ended(&output, 3, "");
+        assert!(shop.credentials().is_empty(), "{}", stdout(&output));
+    }
+}
+
+#[test]
+fn a_question_that_was_left_takes_no_later_line() {
+    let home = Home::new();
+    let script =
+        [("talking with", "one\n"), ("[y/N] ", "\x03"), ("interrupted", "/model\n"), ("\ngrok-4", "/quit\n")];
+    let arguments = ["repl", "--sandbox", "--ask-above", "0"];
+    let output = on_terminal(&home, &[("NO_COLOR", "1")], &script, &arguments);
+    assert_ended(&output, 0, "");
+    let shown = stdout(&output);
+    assert!(shown.contains("nothing was bought"), "{shown}");
+}
+
+#[test]
+fn a_conversation_that_is_told_to_end_buys_nothing_more() {
+    let home = Home::new();
+    let shop = Shop::open([challenge(31337), String::new(), challenge(31337), String::new()]);
+    let mut command = home.grok_mpp();
+    command.args(["repl", "--base-url", &shop.url, "--chain-id", "31337"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    child.stdin.as_mut().expect("a pipe").write_all(b"one\ntwo\n").expect("written");
+    while shop.credentials().is_empty() {
+        assert!(child.try_wait().expect("a state").is_none(), "it waits for the answer");
+        std::thread::yield_now();
+    }
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+    let output = child.wait_with_output().expect("ended");
+    assert_eq!(shop.credentials().len(), 1, "{}", stderr(&output));
+    assert_ended(&output, 5, "it is unknown whether 0.001 dollars were paid: interrupted");
 }
 
 /// Runs the command on a terminal, in colour unless the variables say otherwise; each text of the script is typed once the
