@@ -30,7 +30,8 @@ pub(super) fn is_form(kind: &str) -> bool {
 /// The fields of a form. Several of a name are an array.
 fn form(kind: &str, body: &[u8]) -> Option<Map<String, Value>> {
     let boundary = kind.split(';').find_map(|parameter| parameter.trim().strip_prefix("boundary="))?;
-    let boundary = format!("--{}", boundary.trim_matches('"'));
+    let boundary = Some(boundary.trim_matches('"')).filter(|it| it.len() <= LONGEST_BOUNDARY)?;
+    let boundary = format!("--{boundary}");
     let next = format!("\r\n{boundary}");
     let mut rest = body.strip_prefix(boundary.as_bytes())?;
     let mut fields = Map::new();
@@ -77,6 +78,9 @@ fn split<'a>(bytes: &'a [u8], at: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     Some((before, after.strip_prefix(at)?))
 }
 
+/// As RFC 2046 §5.1.1 has it; it is looked for at every byte of the body.
+const LONGEST_BOUNDARY: usize = 70;
+
 fn wrong(message: impl Into<String>) -> ApiError {
     ApiError::bad_request("", message)
 }
@@ -120,5 +124,10 @@ mod tests {
         assert_eq!(read(file), None, "no picture");
         assert_eq!(read("--xy\r\n\r\n\r\na\r\n--xy--"), None, "no name");
         assert!(form("multipart/form-data", whole.as_bytes()).is_none());
+        for (length, is_read) in [(70, true), (71, false)] {
+            let boundary = "x".repeat(length);
+            let kind = format!("multipart/form-data; boundary={boundary}");
+            assert_eq!(form(&kind, format!("--{boundary}--").as_bytes()).is_some(), is_read, "{length}");
+        }
     }
 }
