@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::record::{Reader, Recorder};
+use super::record::{Reader, Record, Recorder};
 
 /// The answers that are kept.
 #[derive(Debug, Default)]
@@ -42,7 +42,15 @@ pub(super) enum Found {
 impl Calls {
     /// Whether there is no answer to a request, even if its client says that it tries again.
     pub(super) fn is_new(&self, request: &Request) -> bool {
-        !self.lock().iter().any(|it| request.is_that_of(it))
+        let mut kept = self.lock();
+        // Of one that cost nothing, that is all there is to know.
+        let cost_nothing = |it: &Kept| request.is_that_of(it) && it.reader.now(Record::is_void);
+        if kept.iter().any(cost_nothing) {
+            return false;
+        }
+        // What is about to be forgotten is no answer.
+        tidy(&mut kept);
+        !kept.iter().any(|it| request.is_that_of(it))
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Kept>> {
@@ -50,11 +58,14 @@ impl Calls {
     }
 
     /// Looks for the answer to a request, or makes room for it. One without a key counts as the same as another only if its
-    /// client says that it tries `again`.
+    /// client says that it tries `again`, or if whoever asked the other hung up before it was answered: some try again
+    /// without a word.
     pub(super) fn find(&self, request: &Request, again: bool) -> Found {
         let mut kept = self.lock();
         tidy(&mut kept);
-        let same = |it: &&Kept| request.is_that_of(it) && (again || request.key.is_some());
+        let same = |it: &&Kept| {
+            request.is_that_of(it) && (again || request.key.is_some() || it.reader.is_left_alone())
+        };
         // The latest of several.
         if let Some(found) = kept.iter().rev().find(same) {
             let reused = found.request.digest != request.digest;
@@ -98,3 +109,35 @@ pub(super) const KEPT_FOR: Duration = Duration::from_secs(15 * 60);
 /// Most that finished answers take, in bytes: some hundred conversations, or a dozen pictures.
 const MOST_BYTES: usize = 64 << 20;
 const MOST_ANSWERS: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderMap, StatusCode};
+
+    use super::super::record::Reply;
+    use super::*;
+
+    fn bought(calls: &Calls, bytes: usize) -> (Request, Reader) {
+        let request = Request { key: None, digest: bytes.to_string() };
+        let Found::New(record, reader) = calls.find(&request, false) else { panic!("it is new") };
+        record.answer(Reply::new(StatusCode::OK, HeaderMap::new(), "a/b", vec![0; bytes]), true);
+        (request, reader)
+    }
+
+    #[test]
+    fn an_answer_that_is_too_large_to_be_kept_is_not_held_to_be_there() {
+        let calls = Calls::default();
+        let (small, _) = bought(&calls, 1);
+        let (large, _) = bought(&calls, MOST_BYTES + 1);
+        assert_eq!([calls.is_new(&small), calls.is_new(&large)], [false, true]);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_took_is_that_of_who_asks_the_same() {
+        let calls = Calls::default();
+        let (request, reader) = bought(&calls, 1);
+        assert!(matches!(calls.find(&request, false), Found::Known(_)));
+        assert!(reader.respond(HeaderMap::new()).await.is_some());
+        assert!(matches!(calls.find(&request, false), Found::New(..)));
+    }
+}

@@ -2,6 +2,8 @@
 //! come. It goes on when nobody reads, as it is paid for.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -92,8 +94,8 @@ pub(super) struct Recorder(watch::Sender<Record>);
 
 impl Recorder {
     pub(super) fn new() -> (Self, Reader) {
-        let (sender, reader) = watch::channel(Record::default());
-        (Recorder(sender), Reader(reader))
+        let (sender, record) = watch::channel(Record::default());
+        (Recorder(sender), Reader { record, clients: Arc::default() })
     }
 
     /// Writes a whole answer; `keep` tells whether it is that of who asks the same again.
@@ -132,17 +134,56 @@ impl Drop for Recorder {
 
 /// The reading end.
 #[derive(Clone, Debug)]
-pub(super) struct Reader(watch::Receiver<Record>);
+pub(super) struct Reader {
+    record: watch::Receiver<Record>,
+    clients: Arc<Clients>,
+}
+
+/// Who was there for an answer.
+#[derive(Debug, Default)]
+struct Clients {
+    /// How many wait for its beginning.
+    waiting: AtomicUsize,
+    /// Whether any was handed it.
+    served: AtomicBool,
+}
+
+/// A client that waits until this is dropped, as it also is when the client hangs up.
+struct Waiting(Arc<Clients>);
+
+impl Waiting {
+    fn start(clients: &Arc<Clients>) -> Self {
+        clients.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(Arc::clone(clients))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Reader {
     /// What the record says of itself right now.
     pub(super) fn now<T>(&self, ask: impl FnOnce(&Record) -> T) -> T {
-        ask(&self.0.borrow())
+        ask(&self.record.borrow())
+    }
+
+    /// Whether all who asked for it hung up before it began.
+    pub(super) fn is_left_alone(&self) -> bool {
+        let Clients { waiting, served } = &*self.clients;
+        waiting.load(Ordering::Relaxed) == 0 && !served.load(Ordering::Relaxed)
     }
 
     /// Waits for the answer to begin, and hands it on as it comes; `None` when there will be none.
     pub(super) async fn respond(mut self, more: HeaderMap) -> Option<Response> {
-        let begun = self.0.wait_for(|record| record.begun.is_some()).await.ok()?;
+        let clients = Arc::clone(&self.clients);
+        let waiting = Waiting::start(&clients);
+        let begun = self.record.wait_for(|record| record.begun.is_some()).await;
+        drop(waiting);
+        clients.served.store(true, Ordering::Relaxed);
+        let begun = begun.ok()?;
         let (reply, whole) = (begun.begun.clone()?, begun.end.is_some_and(|end| end.whole));
         let all = whole && begun.pieces.is_empty();
         drop(begun);
@@ -166,7 +207,7 @@ impl Reader {
                 }
             }
             let end = {
-                let record = self.0.borrow_and_update();
+                let record = self.record.borrow_and_update();
                 ready.extend(record.pieces.iter().skip(taken).cloned());
                 record.end
             };
@@ -175,7 +216,7 @@ impl Reader {
                 _ if !ready.is_empty() => {}
                 Some(End { whole: true, .. }) => return,
                 Some(_) => break,
-                None if self.0.changed().await.is_err() => break,
+                None if self.record.changed().await.is_err() => break,
                 None => {}
             }
         }

@@ -111,6 +111,20 @@ fn who_hung_up_finds_his_answer_when_he_tries_again() {
 }
 
 #[test]
+fn who_hung_up_finds_his_answer_also_if_he_does_not_say_that_he_tries_again() {
+    let home = Home::new();
+    let shop = Slow::open();
+    let served = Served::selling(&home, &shop.url);
+    drop(served.send(CHAT, &[], &chat()));
+    shop.asked.recv().expect("it is paid");
+    let waiting = served.send(CHAT, &[], &chat());
+    shop.answer.send(()).expect("told");
+    let heard = Heard::read(waiting);
+    assert_eq!((heard.status, heard.field("x-mpp-replayed")), (200, Some("true")));
+    assert_eq!(ledger(&home).len(), 1);
+}
+
+#[test]
 fn a_key_is_paid_once_however_often_it_is_sent_and_belongs_to_one_request() {
     let home = Home::new();
     let shop = Slow::open();
