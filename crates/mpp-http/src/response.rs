@@ -87,7 +87,8 @@ impl Response {
     /// # Errors
     /// When the body breaks off, takes too long or is too long. If it was paid for, the error holds the payment.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        while let Some(mut body) = self.body.take() {
+        // It stays where it is while it is waited for: whoever stops waiting can go on later.
+        while let Some(body) = &mut self.body {
             let frame = match self.deadline.limit(body.frame()).await {
                 Ok(None) => break,
                 Ok(Some(frame)) => {
@@ -97,9 +98,11 @@ impl Response {
             };
             let frame = match frame {
                 Ok(frame) => frame,
-                Err(failure) => return Err(self.failed(failure).await),
+                Err(failure) => {
+                    self.body = None;
+                    return Err(self.failed(failure).await);
+                }
             };
-            self.body = Some(body);
             let Ok(piece) = frame.into_data() else { continue };
             self.read = self.read.saturating_add(piece.len());
             if self.read > self.limit {
@@ -109,6 +112,7 @@ impl Response {
             self.digest.update(&piece);
             return Ok(Some(piece));
         }
+        self.body = None;
         Ok(None)
     }
 
@@ -206,3 +210,47 @@ const FAILURE_PATIENCE: Duration = Duration::from_secs(5);
 const END_PATIENCE: Duration = Duration::from_secs(1);
 /// In place of a time limit beyond what the clock can say.
 const A_MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use http_body::Frame;
+
+    use super::*;
+
+    type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+    /// Makes its reader wait before every piece, of which there are so many.
+    struct Slow(u8, bool);
+
+    impl http_body::Body for Slow {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            self.1 = !self.1;
+            if self.1 {
+                return Poll::Pending;
+            }
+            self.0 = self.0.saturating_sub(1);
+            Poll::Ready((self.0 > 0).then(|| Ok(Frame::data(Bytes::from(vec![self.0])))))
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_stops_waiting_for_a_piece_gets_it_later() {
+        let body: Body = Box::pin(Slow(3, false));
+        let mut response = Response::new(http::Response::new(body), None, Deadline::after(A_MONTH), 10);
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        for expected in [Some(2), Some(1), None] {
+            assert!(Box::pin(response.chunk()).as_mut().poll(&mut context).is_pending());
+            let piece = response.chunk().await.ok().flatten();
+            assert_eq!(piece.and_then(|piece| piece.first().copied()), expected);
+        }
+    }
+}
