@@ -41,7 +41,8 @@ impl Image {
     #[must_use]
     pub fn bytes(&self) -> Option<Vec<u8>> {
         match &self.source {
-            Source::Base64(text) => STANDARD.decode(text).ok(),
+            // Some services put a whole URL there.
+            Source::Base64(text) => from_data_url(text).or_else(|| STANDARD.decode(text).ok()),
             Source::Url(url) => from_data_url(url),
             Source::Nowhere => None,
         }
