@@ -2,6 +2,8 @@
 //! gets nothing from it, whatever name it resolves to here.
 
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 

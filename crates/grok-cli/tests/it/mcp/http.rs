@@ -104,7 +104,9 @@ fn beyond_this_machine_it_takes_a_token() {
     );
     let short = home.file("token");
     std::fs::write(&short, "short\n").expect("written");
-    std::fs::set_permissions(&short, PermissionsExt::from_mode(0o600)).expect("set");
     let with_file = [&everywhere[..], &["--token-file", short.to_str().expect("UTF-8")]].concat();
+    std::fs::set_permissions(&short, PermissionsExt::from_mode(0o644)).expect("set");
+    assert_ended(&home.run(&with_file), 2, "others can read it");
+    std::fs::set_permissions(&short, PermissionsExt::from_mode(0o600)).expect("set");
     assert_ended(&home.run(&with_file), 2, "at least 16 letters, digits or signs");
 }
