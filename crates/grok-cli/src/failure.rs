@@ -43,8 +43,9 @@ impl Failure {
     /// What was asked for is here, and there is no place to print it.
     pub(crate) fn unprinted(error: &std::io::Error, payment: Option<Payment>) -> Self {
         let code = if payment.is_some() { PAID_FOR_NOTHING } else { NO_MONEY_MOVED };
+        let stands = payment.as_ref().map(stands).unwrap_or_default();
         let payment = payment.map(Box::new);
-        Failure { payment, ..Failure::new(code, format!("cannot print: {error}")) }
+        Failure { payment, ..Failure::new(code, format!("{stands}cannot print: {error}")) }
     }
 
     /// Ctrl-C, and the payment that had left by then, as the ledger has it.

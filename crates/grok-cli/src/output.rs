@@ -74,9 +74,26 @@ pub(crate) fn print_table(heading: &str, rows: &[String]) -> io::Result<()> {
     print_text(&rows.join("\n"))
 }
 
-/// One JSON value on standard output.
+/// One JSON value on standard output; on a terminal, letters that could steer it are escaped.
 pub(crate) fn print_json(value: &Value) -> io::Result<()> {
-    writeln!(io::stdout(), "{value:#}")
+    let mut output = io::stdout().lock();
+    let text = format!("{value:#}\n");
+    if !output.is_terminal() {
+        return output.write_all(text.as_bytes());
+    }
+    for line in text.lines() {
+        for letter in line.chars() {
+            let mut bytes = [0; 4];
+            let letter: &str = letter.encode_utf8(&mut bytes);
+            match printable(letter, 1) == letter {
+                true => output.write_all(letter.as_bytes())?,
+                // Outside of strings, which alone can hold such letters, JSON is ASCII.
+                false => letter.encode_utf16().try_for_each(|unit| write!(output, "\\u{unit:04x}"))?,
+            }
+        }
+        writeln!(output)?;
+    }
+    output.flush()
 }
 
 /// What printing came to. A reader that has seen enough, such as head, is no failure.

@@ -207,3 +207,16 @@ fn what_a_service_says_cannot_steer_the_terminal() {
     assert_ended(&output, 0, "price $0.00");
     assert!(!stderr(&output).contains(['\u{1b}', '\r']), "{:?}", stderr(&output));
 }
+
+#[test]
+fn an_answer_that_cannot_be_printed_says_first_that_it_was_paid() {
+    let home = Home::new();
+    let shop =
+        Shop::open([challenge(31337), answer("200 OK", r#"{"choices":[{"message":{"content":"Well."}}]}"#)]);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    let mut command = home.grok_mpp();
+    command.args(["chat", "--base-url", &shop.url, "--chain-id", "31337", "What?"]).stdout(full);
+    let output = command.output().expect("the command starts");
+    let said = "\ngrok-mpp: 0.001 dollars were paid, but the answer failed or is lost: cannot print: ";
+    assert_ended(&output, 6, said);
+}

@@ -155,6 +155,24 @@ fn a_hostile_answer_reaches_the_terminal_as_text() {
 }
 
 #[test]
+fn json_on_a_terminal_is_the_same_and_steers_nothing() {
+    let home = Home::new();
+    let attack = "a\u{1b}[2J\u{7f}\u{9b}2J\u{202e}\u{feff}\u{1f600}\\";
+    let body = json!({ "choices": [{ "message": { "content": attack } }] });
+    let shop = Shop::open([challenge(31337), answer("200 OK", &body.to_string())]);
+    let arguments = ["chat", "--yes", "--json", "--base-url", &shop.url, "--chain-id", "31337", "What?"];
+    let output = on_terminal(&home, &[("TERM", "dumb")], &[], &arguments);
+    assert_ended(&output, 0, "");
+    let shown = stdout(&output);
+    let shown = shown.get(shown.find('{').expect("JSON")..).expect("JSON");
+    let foreign =
+        |letter: char| "\u{202e}\u{feff}".contains(letter) || letter.is_control() && !"\r\n".contains(letter);
+    assert!(!shown.contains(foreign), "{shown:?}");
+    let value = serde_json::Deserializer::from_str(shown).into_iter::<serde_json::Value>().next();
+    assert_eq!(value.expect("a value").expect("JSON").pointer("/text"), Some(&json!(attack)));
+}
+
+#[test]
 fn a_price_above_the_line_is_asked_about_and_what_is_not_agreed_to_is_not_paid() {
     let home = Home::new();
     let image = ["image", "--sandbox", "-n", "5", "A hat", "--output", "hat"];
