@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc as replies;
 
 use crate::terminal::unless_told_to_end;
@@ -29,6 +30,8 @@ pub(super) enum Said {
 
 impl Lines {
     pub(super) fn open() -> Result<Self, ReadlineError> {
+        // The editor puts back what it found for ctrl-C: were that not ours, it would end the program in a later payment.
+        let _ = signal(SignalKind::interrupt())?;
         let mut editor = DefaultEditor::new()?;
         let (ask, asked) = mpsc::channel::<&'static str>();
         let (say, said) = replies::unbounded_channel();
