@@ -2,8 +2,6 @@
 //! gets nothing from it, whatever name it resolves to here.
 
 use std::net::SocketAddr;
-#[cfg(unix)]
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,9 +17,10 @@ use rmcp::transport::streamable_http_server::session::local::LocalSessionManager
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
 
-use super::{Desk, Server, told_to_stop};
+use super::{Desk, Server};
 use crate::failure::Failure;
 use crate::output;
+use crate::terminal::told_to_end;
 use crate::token::Token;
 
 /// A port, and who may use it.
@@ -78,7 +77,7 @@ impl Listener {
         let _ = output::note(&format!("listening    at http://{}/mcp", self.address));
         let desk = Arc::clone(desk);
         let stop = async move {
-            told_to_stop().await;
+            told_to_end().await;
             desk.finish().await;
         };
         let served = axum::serve(self.socket, Router::new().route("/mcp", any(answer)));

@@ -31,6 +31,7 @@ use tokio_util::task::TaskTracker;
 use crate::args::{LedgerArgs, LimitArgs, ServiceArgs};
 use crate::failure::Failure;
 use crate::service::Service;
+use crate::terminal::told_to_end;
 use order::Order;
 
 #[derive(Debug, Args)]
@@ -97,7 +98,7 @@ impl Desk {
         self.calls.close();
         tokio::select! {
             _ = tokio::time::timeout(self.patience, self.calls.wait()) => {}
-            () = told_to_stop() => {}
+            () = told_to_end() => {}
             () = self.over.cancelled() => {}
         }
         self.over.cancel();
@@ -175,23 +176,6 @@ impl ServerHandler for Server {
         let arguments = request.arguments.unwrap_or_default();
         Ok(self.call(&request.name, arguments, &context).await?.into())
     }
-}
-
-/// Completes on ctrl-C, or on SIGTERM where there is such a thing.
-async fn told_to_stop() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = interrupt.await;
 }
 
 const INSTRUCTIONS: &str = "These tools buy answers of xAI's Grok with the user's money, a few cents or less a call. Ask \

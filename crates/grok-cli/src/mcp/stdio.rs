@@ -12,9 +12,10 @@ use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::{StdioReader, StdioWriter, Transport, stdio_pipes};
 use tokio::time::Instant;
 
-use super::{Desk, Server, told_to_stop};
+use super::{Desk, Server};
 use crate::failure::Failure;
 use crate::output::note;
+use crate::terminal::told_to_end;
 
 /// Serves the one client there is.
 pub(super) async fn serve(desk: &Arc<Desk>) -> Result<(), Failure> {
@@ -40,7 +41,7 @@ pub(super) async fn serve(desk: &Arc<Desk>) -> Result<(), Failure> {
     tokio::pin!(serving);
     tokio::select! {
         served = &mut serving => served,
-        () = told_to_stop() => {
+        () = told_to_end() => {
             desk.finish().await;
             Ok(())
         }

@@ -24,12 +24,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::signal;
 
 use crate::args;
 use crate::failure::{Failure, SUCCESS, UNKNOWN};
 use crate::output::{self, note};
 use crate::service::Service;
+use crate::terminal::told_to_end;
 use crate::token::Token;
 use door::Door;
 use guard::Guard;
@@ -53,7 +53,7 @@ pub(crate) async fn serve(args: &args::Serve) -> Result<u8, Failure> {
 
     let _ = output::print_text(&format!("http://{address}/v1"));
     let _ = note(&format!("listening    http://{address}/v1, at most ${} a call; ctrl-c stops", max_cost));
-    let connections = listener::listen(listener, door.router(), told_to_stop()).await;
+    let connections = listener::listen(listener, door.router(), told_to_end()).await;
     let _ = note("stopping     once what is paid for is answered; ctrl-c once more does not wait");
     let ended = async {
         let connections = tokio::spawn(connections);
@@ -63,7 +63,7 @@ pub(crate) async fn serve(args: &args::Serve) -> Result<u8, Failure> {
     };
     let waited = tokio::select! {
         () = ended => true,
-        () = told_to_stop() => false,
+        () = told_to_end() => false,
     };
     let total = shop.total();
     let _ = note(&summary(total, waited));
@@ -94,19 +94,6 @@ fn summary(total: Total, waited: bool) -> String {
         text.push_str("; what was still under way is in the ledger: grok-mpp reconcile finds out");
     }
     text
-}
-
-/// Waits for ctrl-c, or for what asks programs to end.
-async fn told_to_stop() {
-    #[cfg(unix)]
-    if let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            _ = signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-        return;
-    }
-    let _ = signal::ctrl_c().await;
 }
 
 /// How long the last answers have to be read.

@@ -20,4 +20,4 @@ pub(crate) use look::{Color, Look, choose, look, width};
 pub(crate) use markdown::render;
 pub(crate) use picture::show_image;
 pub(crate) use text::{faint, paragraph};
-pub(crate) use waiting::{aside, come, is_told_to_end, state, unless_told_to_end, wait};
+pub(crate) use waiting::{aside, come, is_told_to_end, state, told_to_end, unless_told_to_end, wait};

@@ -30,26 +30,40 @@ pub(crate) async fn unless_told_to_end<T>(work: impl Future<Output = T>) -> Opti
     }
 }
 
+/// Completes on ctrl-C, when the terminal closes, or when the program is told to end.
 #[cfg(unix)]
-async fn told_to_end() {
+pub(crate) async fn told_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
 
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let for_good = match kinds.map(signal) {
-        [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] => tokio::select! {
-            // A person who goes on typing means what is under way.
-            _ = interrupt.recv() => !io::stdin().is_terminal(),
-            _ = terminate.recv() => true,
-            _ = hangup.recv() => true,
-        },
+    let [Ok(mut interrupt), Ok(mut terminate)] =
+        [SignalKind::interrupt(), SignalKind::terminate()].map(signal)
+    else {
         // Without a way to hear of them, they end the program as ever.
-        _ => std::future::pending().await,
+        return std::future::pending().await;
+    };
+    let hung_up = async {
+        // Who was started to outlive its terminal has none, and goes on.
+        match has_terminal().then(|| signal(SignalKind::hangup())) {
+            Some(Ok(mut hangup)) => drop(hangup.recv().await),
+            _ => std::future::pending().await,
+        }
+    };
+    let for_good = tokio::select! {
+        // A person who goes on typing means what is under way.
+        _ = interrupt.recv() => !io::stdin().is_terminal(),
+        _ = terminate.recv() => true,
+        () = hung_up => true,
     };
     FOR_GOOD.fetch_or(for_good, Ordering::Relaxed);
 }
 
+#[cfg(unix)]
+fn has_terminal() -> bool {
+    io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal()
+}
+
 #[cfg(not(unix))]
-async fn told_to_end() {
+pub(crate) async fn told_to_end() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending().await
     }

@@ -300,6 +300,22 @@ fn a_conversation_that_is_told_to_end_buys_nothing_more() {
     assert_ended(&output, 5, "it is unknown whether 0.001 dollars were paid: interrupted");
 }
 
+#[test]
+fn whoever_has_no_terminal_is_not_interrupted_when_one_closes() {
+    let home = Home::new();
+    let shop = Shop::open([challenge(31337), String::new()]);
+    let mut command = home.within(Command::new("nohup"));
+    command.arg(env!("CARGO_BIN_EXE_grok-mpp"));
+    command.args(["chat", "--timeout", "2", "--base-url", &shop.url, "--chain-id", "31337", "What?"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("nohup runs");
+    while shop.credentials().is_empty() {
+        std::thread::yield_now();
+    }
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-HUP", &id]).status().expect("kill runs").success());
+    assert_ended(&child.wait_with_output().expect("ended"), 5, "no complete answer within 2s");
+}
+
 /// Runs the command on a terminal, in colour unless the variables say otherwise; each text of the script is typed once the
 /// one before it has come.
 fn on_terminal(
