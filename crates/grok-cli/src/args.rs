@@ -53,7 +53,7 @@ const HELP: Styles = {
     Styles::plain().header(bold).usage(bold).literal(bold).error(bold).invalid(bold).valid(bold)
 };
 
-/// Ask Grok, and pay per call from a Tempo wallet: no account, no key.
+/// Ask Grok, and pay per call from a Tempo wallet: no account, no API key.
 #[derive(Debug, Parser)]
 #[command(name = "grok-mpp", version, after_help = EXIT_CODES, arg_required_else_help = true, max_term_width = 100, styles = HELP)]
 pub(crate) struct Cli {

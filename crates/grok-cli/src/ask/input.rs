@@ -85,7 +85,11 @@ pub(crate) fn tools(path: Option<&Path>) -> Result<Vec<Value>, Failure> {
 fn text_of(path: &Path) -> Result<String, Failure> {
     let wrong = |why: String| Failure::usage(format!("file {}: {why}", path.display()));
     let bytes = File::open(path).and_then(|file| bytes(file, MAX_TEXT));
-    String::from_utf8(bytes.map_err(|error| wrong(error.to_string()))?)
+    let bytes = bytes.map_err(|error| wrong(error.to_string()))?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length >= MAX_TEXT) {
+        return Err(wrong("over 1 MiB, which is more than a request may hold; give less of it".into()));
+    }
+    String::from_utf8(bytes)
         .map_err(|_| wrong("not text in UTF-8, which alone can be put into a prompt".into()))
 }
 

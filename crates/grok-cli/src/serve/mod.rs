@@ -42,7 +42,11 @@ pub(crate) async fn serve(args: &args::Serve) -> Result<u8, Failure> {
     let address = listener.as_ref().ok().and_then(|listener| listener.local_addr().ok());
     let (listener, address) = match (listener, address) {
         (Ok(listener), Some(address)) => (listener, address),
-        (Err(error), _) => return Err(Failure::unpaid(format!("cannot listen on {}: {error}", args.listen))),
+        (Err(error), _) => {
+            let message =
+                format!("cannot listen on {}; name another place with --listen: {error}", args.listen);
+            return Err(Failure::unpaid(message));
+        }
         _ => return Err(Failure::unpaid(format!("cannot listen on {}", args.listen))),
     };
     let service =

@@ -109,7 +109,7 @@ fn a_price_above_the_cap_ends_with_3() {
 fn wrong_usage_ends_with_2_and_says_what_to_do() {
     let home = Home::new();
     let gone = "/nonexistent/prompt";
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 14] = [
         (&["run", "--sandbox", "--chain-id", "4217", PROMPT], "--chain-id means nothing with --sandbox"),
         (&["run", "--sandbox", "--timeout", "18446744073709551615", PROMPT], "from 1 to 86400"),
         (&["run", "--sandbox", "--timeout", "0", PROMPT], "from 1 to 86400"),
@@ -121,6 +121,7 @@ fn wrong_usage_ends_with_2_and_says_what_to_do() {
         (&["run", "--sandbox", "--max-cost", "-0.5", PROMPT], "must be dollars such as 0.50"),
         (&["budget", "--max-per-day", "-1"], "must be dollars such as 0.50"),
         (&["run", "--sandbox", "-f", gone], gone),
+        (&["run", "--sandbox", "1", "-f", "/dev/zero"], "file /dev/zero: over 1 MiB"),
         (
             &["run", PROMPT],
             "no wallet: make one by grok-mpp wallet new, give --key-file FILE or set GROK_MPP_PRIVATE_KEY",

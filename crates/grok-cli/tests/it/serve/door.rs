@@ -113,7 +113,11 @@ fn it_does_not_start_where_it_must_not() {
     assert_ended(&serve(&["localhost"]), 2, "--listen");
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("bound").to_string();
-    assert_ended(&serve(&[&address]), 4, &address);
+    assert_ended(
+        &serve(&[&address]),
+        4,
+        &format!("cannot listen on {address}; name another place with --listen"),
+    );
     let file = token_file(&home, "short");
     let with_token = || serve(&["127.0.0.1:0", "--token-file", file.to_str().expect("UTF-8")]);
     assert_ended(&with_token(), 2, "at least 16");
