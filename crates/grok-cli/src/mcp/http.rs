@@ -66,7 +66,13 @@ impl Listener {
                 }
                 // A GET is a stream that never ends.
                 let read = (request.method() == Method::POST).then(|| calls.token());
-                service.handle(request).await.map(|body| {
+                let is_end = request.method() == Method::DELETE;
+                let mut response = service.handle(request).await;
+                if is_end && response.status() == StatusCode::ACCEPTED {
+                    // The official Python client takes nothing else for a session's end.
+                    *response.status_mut() = StatusCode::OK;
+                }
+                response.map(|body| {
                     Body::new(body.map_frame(move |frame| {
                         let _until_it_is_read = &read;
                         frame

@@ -52,6 +52,12 @@ impl Served {
 
     /// The status with which a handshake under these headers is answered.
     fn knock(&self, headers: &[&str]) -> String {
+        let head = self.ask("POST", headers);
+        head.split(' ').nth(1).expect("a status").to_owned()
+    }
+
+    /// The head of the answer to a handshake, or to another method with its body.
+    fn ask(&self, method: &str, headers: &[&str]) -> String {
         let address = self.url.trim_start_matches("http://").trim_end_matches("/mcp");
         let body = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"host","version":"0"}}}"#;
         let mut stream = TcpStream::connect(address).expect("connected");
@@ -60,14 +66,13 @@ impl Served {
         let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
         write!(
             stream,
-            "POST /mcp HTTP/1.1\r\n{host}{headers}Content-Type: application/json\r\nAccept: application/json, \
+            "{method} /mcp HTTP/1.1\r\n{host}{headers}Content-Type: application/json\r\nAccept: application/json, \
              text/event-stream\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )
         .expect("written");
-        let mut line = String::new();
-        BufReader::new(stream).read_line(&mut line).expect("a status line");
-        line.split(' ').nth(1).expect("a status").to_owned()
+        let lines = BufReader::new(stream).lines().map(|line| line.expect("text"));
+        lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -91,6 +96,17 @@ fn web_pages_and_who_has_no_token_are_kept_out() {
     }
     assert_eq!(guarded.knock(&[]), "401");
     assert!(!guarded.stop().contains(TOKEN));
+}
+
+#[test]
+fn a_session_that_its_client_ends_has_ended_well() {
+    let home = Home::new();
+    let served = Served::start(&home, None);
+    let head = served.ask("POST", &[]);
+    let session =
+        head.lines().find(|line| line.to_lowercase().starts_with("mcp-session-id:")).expect("a session");
+    assert!(served.ask("DELETE", &[session]).starts_with("HTTP/1.1 200 "), "{head}");
+    served.stop();
 }
 
 #[test]
