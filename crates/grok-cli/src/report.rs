@@ -31,7 +31,10 @@ pub(crate) fn answer(answer: &Answer, keep: &Keep<'_>) -> io::Result<()> {
         match (file, image.url()) {
             (Some(file), _) => print_text(&file.display().to_string())?,
             (None, Some(url)) => print_text(url)?,
-            (None, None) => note("a picture is held back by the service; it was paid for all the same")?,
+            (None, None) if image.respects_moderation == Some(false) => {
+                note("a picture is held back by the service; it was paid for all the same")?;
+            }
+            (None, None) => note("a picture came that cannot be read; --json shows all of it")?,
         }
         if let Some(bytes) = image.bytes() {
             show_image(&bytes)?;

@@ -214,12 +214,18 @@ impl Assembly {
 
     fn add_choice(&mut self, told: &Value) -> String {
         let index = told.get("index").and_then(Value::as_u64).unwrap_or_default();
+        if index >= MOST {
+            return String::new();
+        }
         let choice = self.choices.entry(index).or_default();
         choice.finish = owned(told, "finish_reason").or(choice.finish.take());
         let Some(delta) = told.get("delta").or_else(|| told.get("message")) else { return String::new() };
         choice.reasoning.push_str(text(delta, "reasoning_content").unwrap_or_default());
         for (place, told) in (0..).zip(list(delta, "tool_calls")) {
             let place = told.get("index").and_then(Value::as_u64).unwrap_or(place);
+            if place >= MOST {
+                continue;
+            }
             let call = choice.tool_calls.entry(place).or_default();
             let function = told.get("function").unwrap_or(&Value::Null);
             call.id.push_str(text(told, "id").unwrap_or_default());
@@ -292,3 +298,24 @@ fn told_error(event: &Value) -> Option<ServiceError> {
 /// The events that end a response, under all names that are in use.
 const ENDS: [&str; 3] = ["response.completed", "response.done", "response.incomplete"];
 const FAILURES: [&str; 2] = ["error", "response.failed"];
+/// Most answers to one request, as the service makes them, and most calls of functions in one.
+const MOST: u64 = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_has_no_more_choices_and_calls_than_the_service_makes() {
+        let mut answer = Assembly::default();
+        for index in [0, MOST - 1, MOST, u64::MAX] {
+            let calls = json!([{"index": index, "id": "c", "function": {"name": "f", "arguments": "{}"}}]);
+            let choice = json!({"index": index, "delta": {"content": "x", "tool_calls": calls}});
+            answer.add(&json!({"choices": [choice]}));
+        }
+        let value = answer.value();
+        let choices = list(&value, "choices");
+        assert_eq!(choices.len(), 2, "{value}");
+        assert!(choices.iter().all(|choice| list(&choice["message"], "tool_calls").len() == 1), "{value}");
+    }
+}

@@ -222,9 +222,10 @@ fn shown(place: usize, image: &Image) -> Vec<ContentBlock> {
             ContentBlock::text(format!("{name} is at {url}. Get it soon: it will not stay there.")),
             ContentBlock::ResourceLink(Resource::new(url, name)),
         ],
-        (None, None) => {
+        (None, None) if image.respects_moderation == Some(false) => {
             vec![ContentBlock::text(format!("{name} was held back by the service's moderation."))]
         }
+        (None, None) => vec![ContentBlock::text(format!("{name} came, and cannot be read."))],
     }
 }
 

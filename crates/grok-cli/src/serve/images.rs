@@ -57,6 +57,10 @@ fn common(asked: &mut Map<String, Value>) -> Result<Map<String, Value>, ApiError
     for name in ["model", "response_format"] {
         body.extend(text(asked, name)?.map(|text| (name.to_owned(), text.into())));
     }
+    // Those models have no other, so that nobody asks them for it.
+    if body.get("model").and_then(Value::as_str).is_some_and(|model| model.starts_with("gpt-image")) {
+        body.entry("response_format").or_insert("b64_json".into());
+    }
     if body.get("response_format").is_some_and(|format| format != "url" && format != "b64_json") {
         return Err(ApiError::bad_request("response_format", "response_format must be url or b64_json"));
     }

@@ -12,7 +12,7 @@ fn every_path_answers_in_its_shape_and_says_what_it_cost() {
     let tool =
         |kind: &str| json!({"model": "grok-4.3", "input": "`print(6 * 7)`", "tools": [{"type": kind}]});
     let picture = "data:image/png;base64,iVBORw0KGgo=";
-    let cases: [(&str, Value, &str, &str); 9] = [
+    let cases: [(&str, Value, &str, &str); 10] = [
         (CHAT, chat(), "/choices/0/message/role", "assistant"),
         ("responses", json!({"model": "grok-4.3", "input": "hi"}), "/output/0/content/0/type", "output_text"),
         ("responses", tool("code_interpreter"), "/output/0/type", "code_interpreter_call"),
@@ -20,6 +20,12 @@ fn every_path_answers_in_its_shape_and_says_what_it_cost() {
         ("responses", tool("web_search_preview"), "/output/0/type", "web_search_call"),
         ("responses", tool("x_search"), "/output/0/type", "x_search_call"),
         ("images/generations", json!({"prompt": "a hat"}), "/model", "grok-imagine-image"),
+        (
+            "images/generations",
+            json!({"prompt": "x", "model": "gpt-image-1"}),
+            "/data/0/b64_json",
+            "iVBORw0KGgo",
+        ),
         ("images/edits", json!({"prompt": "red", "image": picture}), "/model", "grok-imagine-image"),
         (
             "images/edits",
