@@ -88,9 +88,11 @@ fn what_cannot_be_a_prompt_is_refused_before_anything_is_sent() {
     let enormous = file("enormous.txt", &vec![b'a'; 3 << 20]);
     let binary = file("binary.csv", b"\xff\xfe\x00");
     let folder = home.file("").to_str().expect("UTF-8").to_owned();
-    for (path, says) in
-        [(enormous, "over the limit of 1048576"), (binary, "not text in UTF-8"), (folder, "Is a directory")]
-    {
+    for (path, says) in [
+        (enormous, "over 1 MiB, which is more than a request may hold"),
+        (binary, "not text in UTF-8"),
+        (folder, "Is a directory"),
+    ] {
         let output = home.run(&["chat", "--sandbox", "Sum it", "-f", &path]);
         assert_ended(&output, 2, says);
     }
