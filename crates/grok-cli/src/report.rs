@@ -43,6 +43,15 @@ pub(crate) fn answer(answer: &Answer, keep: &Keep<'_>) -> io::Result<()> {
     files.audio.iter().try_for_each(|file| print_text(&file.display().to_string()))
 }
 
+/// Puts the text of an answer into a file, as it could not be printed: nothing that was bought is lost for that.
+pub(crate) fn keep_text(answer: &Answer, keep: &Keep<'_>) -> io::Result<()> {
+    if answer.text().is_empty() {
+        return Ok(());
+    }
+    let Saved { path, .. } = save(answer.text().as_bytes(), Kind::Text, &keep.stem, None)?;
+    note(&format!("the answer is kept in {}", path.display()))
+}
+
 /// Where what is no text was put.
 struct Files {
     /// One for each picture that came with the answer.

@@ -172,6 +172,11 @@ async fn finish(
             shown
         }
     };
+    if let (Ok(answer), Err(error)) = (&asked, &printed)
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        let _ = report::keep_text(answer, keep);
+    }
     output::printed(printed, payment)
 }
 

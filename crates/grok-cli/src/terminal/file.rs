@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     Wav,
     Ogg,
     Flac,
+    /// By whoever knows it; nothing tells by its beginning.
+    Text,
     /// Something else.
     Unknown,
 }
@@ -45,6 +47,7 @@ impl Kind {
             Kind::Wav => "wav",
             Kind::Ogg => "ogg",
             Kind::Flac => "flac",
+            Kind::Text => "txt",
             Kind::Unknown => "bin",
         }
     }

@@ -216,7 +216,9 @@ fn an_answer_that_cannot_be_printed_says_first_that_it_was_paid() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
     let mut command = home.grok_mpp();
     command.args(["chat", "--base-url", &shop.url, "--chain-id", "31337", "What?"]).stdout(full);
-    let output = command.output().expect("the command starts");
+    let output = command.current_dir(home.file("")).output().expect("the command starts");
     let said = "\ngrok-mpp: 0.001 dollars were paid, but the answer failed or is lost: cannot print: ";
     assert_ended(&output, 6, said);
+    assert!(stderr(&output).contains("the answer is kept in what.txt\n"), "{}", stderr(&output));
+    assert_eq!(std::fs::read_to_string(home.file("what.txt")).expect("kept"), "Well.");
 }
