@@ -9,6 +9,7 @@ use std::path::Path;
 use grok_mpp::call::Conversing;
 use grok_mpp::{Call, Conversation};
 use mpp_core::Amount;
+use mpp_http::{Money, Payment};
 use serde_json::json;
 
 use crate::args::{self, Tool};
@@ -43,12 +44,14 @@ struct Repl<'a> {
     talk: Conversation,
     /// What was bought, with what was asked.
     turns: Vec<(String, Turn)>,
+    /// What was paid, or may have been, and brought no answer.
+    lost: Vec<Payment>,
 }
 
 impl<'a> Repl<'a> {
     fn new(args: &'a args::Repl, service: &'a Service) -> Self {
         let (model, tool) = (args.model.clone(), args.with);
-        Repl { args, service, model, tool, talk: Conversation::new(), turns: Vec::new() }
+        Repl { args, service, model, tool, talk: Conversation::new(), turns: Vec::new(), lost: Vec::new() }
     }
 
     async fn converse(mut self, mut lines: Lines) -> Result<(), Failure> {
@@ -72,6 +75,8 @@ impl<'a> Repl<'a> {
                         break;
                     }
                     if let Err(failure) = asked {
+                        let payment = failure.payment.as_deref().cloned();
+                        self.lost.extend(payment.filter(|payment| payment.money() != Money::NotMoved));
                         let _ = report::failure(&failure.of_a_run(), false);
                     }
                     continue;
@@ -156,10 +161,14 @@ impl<'a> Repl<'a> {
             .filter(|left| !left.is_empty())
             .map_or(String::new(), |left| format!("; left: {}", left.join(", ")));
         let known = if payments().all(|payment| payment.settled().is_some()) { "" } else { " known so far" };
+        let lost = match sum(self.lost.iter().map(|payment| payment.quote().amount)) {
+            Amount::ZERO => String::new(),
+            lost => format!("; ${lost} paid, or perhaps, without an answer: grok-mpp history lists it"),
+        };
         match answers {
-            0 => "nothing was bought".to_owned(),
-            1 => format!("1 answer for ${prices} and ${fees} in fees{known}{left}"),
-            _ => format!("{answers} answers for ${prices} and ${fees} in fees{known}{left}"),
+            0 => format!("nothing was bought{lost}"),
+            1 => format!("1 answer for ${prices} and ${fees} in fees{known}{lost}{left}"),
+            _ => format!("{answers} answers for ${prices} and ${fees} in fees{known}{lost}{left}"),
         }
     }
 
@@ -168,7 +177,7 @@ impl<'a> Repl<'a> {
         let mut file = File::create_new(path)?;
         if path.extension().is_some_and(|ending| ending == "json") {
             let turns = self.turns.iter().map(|(question, turn)| {
-                let payment = turn.payment.as_ref().map(mpp_http::Payment::evidence);
+                let payment = turn.payment.as_ref().map(Payment::evidence);
                 json!({"question": question, "answer": turn.answer.text(), "payment": payment})
             });
             return writeln!(file, "{:#}", turns.collect::<serde_json::Value>());

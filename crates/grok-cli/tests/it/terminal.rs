@@ -257,6 +257,16 @@ fn ctrl_c_in_a_conversation_tells_of_no_earlier_payment() {
 }
 
 #[test]
+fn a_conversation_counts_what_was_paid_and_brought_no_answer() {
+    let home = Home::new();
+    let shop = Shop::open([challenge(31337), answer("200 OK", "<html>")]);
+    let script = [("talking with", "one\n"), ("grok-mpp evidence 1", "/quit\n")];
+    let arguments = ["repl", "--yes", "--base-url", &shop.url, "--chain-id", "31337"];
+    let shown = stdout(&on_terminal(&home, &[("NO_COLOR", "1")], &script, &arguments)).replace("\r\n", " ");
+    assert!(shown.contains("nothing was bought; $0.001 paid, or perhaps, without an answer:"), "{shown}");
+}
+
+#[test]
 fn a_price_that_was_not_told_is_not_paid_above_the_line() {
     let home = Home::new();
     for quoted in [answer("200 OK", "{}"), challenge(4217)] {
