@@ -11,7 +11,7 @@ use grok_mpp::answer::Execution;
 use mpp_core::printable;
 use mpp_http::ledger::Standing;
 use mpp_http::{Money, Payment, Quoted};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::ask::Keep;
 use crate::failure::Failure;
@@ -89,24 +89,35 @@ pub(crate) fn answer_json(
     );
     let calls = answer.function_calls().iter();
     let calls = calls.map(|it| json!({ "id": it.id, "name": it.name, "arguments": it.arguments }));
-    print_json(&json!({
-        "text": answer.text(),
-        "executions": answer.executions().iter().map(execution).collect::<Vec<_>>(),
-        "function_calls": calls.collect::<Vec<_>>(),
-        "citations": answer.citations(),
-        "images": images.collect::<Vec<_>>(),
-        "audio": answer.audio().map(|it| json!({ "file": files.audio, "content_type": it.content_type })),
-        "model": answer.model(),
-        "finish": answer.finish(),
-        "usage": answer.usage().map(|usage| json!({
+    let mut object = in_words(answer);
+    object.insert("function_calls".to_owned(), calls.collect());
+    object.insert("images".to_owned(), images.collect());
+    let audio = answer.audio().map(|it| json!({ "file": files.audio, "content_type": it.content_type }));
+    object.insert("audio".to_owned(), audio.into());
+    object.insert("payment".to_owned(), payment.map(Payment::evidence).into());
+    object.insert("budget".to_owned(), left.iter().map(standing).collect());
+    object.insert("raw".to_owned(), answer.raw().clone());
+    print_json(&object.into())
+}
+
+/// What an answer says in words, and how it came about.
+pub(crate) fn in_words(answer: &Answer) -> Map<String, Value> {
+    let usage = answer.usage().map(|usage| {
+        json!({
             "input_tokens": usage.input_tokens,
             "output_tokens": usage.output_tokens,
             "reasoning_tokens": usage.reasoning_tokens,
-        })),
-        "payment": payment.map(Payment::evidence),
-        "budget": left.iter().map(standing).collect::<Vec<_>>(),
-        "raw": answer.raw(),
-    }))
+        })
+    });
+    let members: [(&str, Value); 6] = [
+        ("text", answer.text().into()),
+        ("executions", answer.executions().iter().map(execution).collect()),
+        ("citations", answer.citations().into()),
+        ("model", answer.model().into()),
+        ("finish", answer.finish().into()),
+        ("usage", usage.into()),
+    ];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// What there is to say of an answer beside its text, and of its payment.

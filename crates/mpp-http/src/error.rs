@@ -73,6 +73,18 @@ pub enum Money {
     Paid,
 }
 
+impl Money {
+    /// `not_moved`, `unknown` or `paid`, as in a payment's evidence.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Money::NotMoved => "not_moved",
+            Money::Unknown => "unknown",
+            Money::Paid => "paid",
+        }
+    }
+}
+
 impl Error {
     /// What became of the money.
     #[must_use]

@@ -4,7 +4,6 @@ use mpp_core::{Amount, Quote};
 use serde_json::{Value, json};
 
 use crate::client::Quoted;
-use crate::error::Money;
 use crate::payment::Payment;
 
 impl Payment {
@@ -16,11 +15,7 @@ impl Payment {
         json!({
             "id": self.id,
             "state": self.state.name(),
-            "money": match self.money() {
-                Money::NotMoved => "not_moved",
-                Money::Unknown => "unknown",
-                Money::Paid => "paid",
-            },
+            "money": self.money().name(),
             "request": { "method": self.method, "url": self.url, "body_digest": self.body_digest },
             // As received, so that the server can check its own binding of the id.
             "challenge": self.challenge.encode(),

@@ -67,7 +67,9 @@ pub(crate) async fn turn<C: Capability>(
     let (payment, left) = settled(service, &asked).await;
     match asked {
         Err(error) => Err(Failure { left, ..Failure::call(&error, payment) }),
-        Ok(answer) => output::printed(shown, payment.clone()).map(|()| Turn { answer, payment, left }),
+        Ok(answer) => {
+            handed_out(&answer, shown, payment.clone(), &keep).map(|()| Turn { answer, payment, left })
+        }
     }
 }
 
@@ -163,21 +165,30 @@ async fn finish(
     keep: &Keep<'_>,
 ) -> Result<(), Failure> {
     let (payment, left) = settled(service, &asked).await;
-    let printed = match &asked {
-        Err(error) => return Err(Failure { left, ..Failure::call(error, payment) }),
-        Ok(answer) if args.json => report::answer_json(answer, payment.as_ref(), &left, keep),
-        Ok(answer) => {
-            // Whoever closed standard error does not want the notes.
-            let _ = report::notes(answer, payment.as_ref(), &left, keep);
-            shown
-        }
+    let answer = match asked {
+        Err(error) => return Err(Failure { left, ..Failure::call(&error, payment) }),
+        Ok(answer) => answer,
     };
-    if let (Ok(answer), Err(error)) = (&asked, &printed)
-        && error.kind() != io::ErrorKind::BrokenPipe
-    {
+    let printed = if args.json {
+        report::answer_json(&answer, payment.as_ref(), &left, keep)
+    } else {
+        // Whoever closed standard error does not want the notes.
+        let _ = report::notes(&answer, payment.as_ref(), &left, keep);
+        shown
+    };
+    handed_out(&answer, printed, payment, keep)
+}
+
+/// What printing an answer came to. One that cannot be printed is kept in a file.
+fn handed_out(
+    answer: &Answer,
+    printed: io::Result<()>,
+    payment: Option<Payment>,
+    keep: &Keep<'_>,
+) -> Result<(), Failure> {
+    output::printed(printed, payment).inspect_err(|_| {
         let _ = report::keep_text(answer, keep);
-    }
-    output::printed(printed, payment)
+    })
 }
 
 /// The payment of a call as far as the chain tells by now, and what it leaves of the limits.

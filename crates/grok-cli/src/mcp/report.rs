@@ -9,11 +9,12 @@ use mpp_core::{Amount, printable};
 use mpp_http::ledger::Standing;
 use mpp_http::{Money, Payment, Quoted};
 use rmcp::model::{CallToolResult, ContentBlock, Resource};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
 use crate::output::{base_units, instant};
 use crate::payment;
+use crate::report::in_words;
 
 /// An answer; `pictures` says in which of the two shapes the tool promised it.
 pub(super) fn answer(
@@ -31,27 +32,16 @@ pub(super) fn answer(
     let cost = payment.map(cost);
     let budget: Vec<_> = left.iter().map(payment::standing).collect();
     let mut result = CallToolResult::success(content);
-    result.structured_content = Some(match pictures {
-        true => json!({
-            "images": answer.images().iter().map(image).collect::<Vec<_>>(),
-            "cost": cost,
-            "budget": budget,
-        }),
-        false => json!({
-            "text": answer.text(),
-            "executions": answer.executions().iter().map(execution).collect::<Vec<_>>(),
-            "citations": answer.citations(),
-            "model": answer.model(),
-            "finish": answer.finish(),
-            "usage": answer.usage().map(|usage| json!({
-                "input_tokens": usage.input_tokens,
-                "output_tokens": usage.output_tokens,
-                "reasoning_tokens": usage.reasoning_tokens,
-            })),
-            "cost": cost,
-            "budget": budget,
-        }),
-    });
+    let mut told = match pictures {
+        true => {
+            let images = answer.images().iter().map(image).collect();
+            Map::from_iter([("images".to_owned(), images)])
+        }
+        false => in_words(answer),
+    };
+    told.insert("cost".to_owned(), cost.into());
+    told.insert("budget".to_owned(), budget.into());
+    result.structured_content = Some(told.into());
     result
 }
 
@@ -196,10 +186,6 @@ fn paid(payment: Option<&Payment>, standing: &[Standing]) -> String {
     let paid = format!("Paid ${} and a fee of {fee} as payment #{}", quote.amount, payment.id());
     let lines = standing.iter().map(|standing| format!("\n{}", left(standing)));
     format!("{paid}{}.{}", hash.unwrap_or_default(), lines.collect::<String>())
-}
-
-fn execution(run: &Execution) -> Value {
-    json!({ "code": run.code, "output": run.output, "images": run.images, "status": run.status })
 }
 
 fn image(image: &Image) -> Value {

@@ -1,7 +1,7 @@
 //! What the head of an answer says of the money, and the names of the fields that clients send and heed.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use mpp_http::{Money, Payment};
+use mpp_http::Payment;
 use serde_json::{Value, json};
 
 use crate::output::base_units;
@@ -15,7 +15,7 @@ pub(super) fn payment(payment: &Payment) -> HeaderMap {
         (HeaderName::from_static("x-mpp-amount"), Some(base_units(quote.amount))),
         (HeaderName::from_static("x-mpp-currency"), Some(quote.token.to_string())),
         (HeaderName::from_static("x-mpp-chain-id"), Some(quote.chain_id.to_string())),
-        (HeaderName::from_static("x-mpp-money"), Some(money(payment).to_owned())),
+        (HeaderName::from_static("x-mpp-money"), Some(payment.money().name().to_owned())),
         (HeaderName::from_static("x-mpp-transaction"), payment.hash().map(|hash| hash.to_string())),
     ];
     let fields = fields.into_iter().filter_map(|(name, text)| {
@@ -30,20 +30,12 @@ pub(super) fn payment_value(payment: &Payment) -> Value {
     let quote = payment.quote();
     json!({
         "id": payment.id(),
-        "money": money(payment),
+        "money": payment.money().name(),
         "amount": base_units(quote.amount),
         "currency": quote.token.to_string(),
         "chain_id": quote.chain_id,
         "transaction": payment.hash().map(|hash| hash.to_string()),
     })
-}
-
-fn money(payment: &Payment) -> &'static str {
-    match payment.money() {
-        Money::NotMoved => "not_moved",
-        Money::Unknown => "unknown",
-        Money::Paid => "paid",
-    }
 }
 
 /// Whether to try again, which overrules what the official clients make of a status.

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::{Served, Slow, ledger, shop, sold};
+use super::{Served, Slow, cut_stream, ledger, shop, sold};
 use crate::support::{Home, Shop, answer, challenge, failed};
 
 const PACKAGES: [(&str, &str); 3] = [
@@ -144,13 +144,7 @@ fn a_payment_without_an_answer_is_an_error_that_names_it_and_not_tried_again() {
 
 #[test]
 fn a_stream_that_is_cut_is_an_error_that_names_the_payment() {
-    let described = answer(
-        "200 OK",
-        r#"{"paths":{"/grok/chat":{"post":{"requestBody":{"content":{"application/json":
-        {"schema":{"properties":{"stream":{}}}}}}}}}}"#,
-    );
-    let begun = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"forty\"}}]}\n\n";
-    let cut = answer("200 OK\r\nContent-Type: text/event-stream", begun);
+    let (described, cut) = cut_stream();
     for (client, _) in CLIENTS {
         for name in ["chat_stream", "responses_stream"] {
             let home = Home::new();

@@ -200,6 +200,14 @@ impl Slow {
     }
 }
 
+/// What a service says of itself that streams its chat, and a stream of it that is cut.
+fn cut_stream() -> (String, String) {
+    let described = r#"{"paths":{"/grok/chat":{"post":{"requestBody":{"content":{"application/json":
+        {"schema":{"properties":{"stream":{}}}}}}}}}}"#;
+    let begun = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"forty\"}}]}\n\n";
+    (answer("200 OK", described), answer("200 OK\r\nContent-Type: text/event-stream", begun))
+}
+
 /// A chat completion as the public service has it, without what strict clients need.
 fn sold() -> String {
     let choice = json!({"message": {"content": "forty-two", "extra": 1}, "finish_reason": "end_turn"});

@@ -4,7 +4,7 @@ use e2e::{Anvil, PATH_USD};
 use mpp_core::tempo::{B256, LocalSigner};
 use serde_json::json;
 
-use super::{CHAT, Heard, RETRY, Served, Slow, chat, ledger, shop, sold, streamed};
+use super::{CHAT, Heard, RETRY, Served, Slow, chat, cut_stream, ledger, shop, sold, streamed};
 use crate::node::{Knows, node};
 use crate::support::{Home, KEY, answer, challenge, failed};
 
@@ -70,13 +70,7 @@ fn an_answer_that_is_none_is_paid_and_lost() {
 
 #[test]
 fn a_stream_that_is_cut_ends_with_an_error_and_not_as_if_it_were_whole() {
-    let described = answer(
-        "200 OK",
-        r#"{"paths":{"/grok/chat":{"post":{"requestBody":{"content":{"application/json":
-        {"schema":{"properties":{"stream":{}}}}}}}}}}"#,
-    );
-    let begun = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"forty\"}}]}\n\n";
-    let cut = answer("200 OK\r\nContent-Type: text/event-stream", begun);
+    let (described, cut) = cut_stream();
     let response = json!({"model": "grok-4.3", "input": "six times seven?"});
     for (path, body) in [(CHAT, chat()), ("responses", response)] {
         let home = Home::new();
