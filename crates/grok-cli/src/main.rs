@@ -29,6 +29,7 @@ use args::{Cli, Command, ConfigCommand, Purchase};
 use failure::{Failure, SUCCESS};
 
 fn main() -> ExitCode {
+    leave_no_core_dump();
     let Cli { command, color } = Cli::read();
     terminal::choose(color);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -48,6 +49,12 @@ fn main() -> ExitCode {
         failure.code
     });
     ExitCode::from(code)
+}
+
+/// A crash writes no memory to a file: a key may be in it. Where that cannot be had, it is as without.
+fn leave_no_core_dump() {
+    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
 }
 
 async fn execute(command: &Command) -> Result<u8, Failure> {

@@ -8,6 +8,7 @@ mod remote;
 mod show;
 
 use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -169,8 +170,8 @@ impl PrivateFile {
         #[cfg(not(unix))]
         let exposed = false;
         // A pipe has no length.
-        let text = std::io::read_to_string(std::io::Read::take(file, most)).map(Zeroizing::new);
-        Ok(PrivateFile { text: text.map_err(|error| error.to_string())?, exposed })
+        let text = read_secret(file, most).map_err(|error| error.to_string())?;
+        Ok(PrivateFile { text, exposed })
     }
 
     /// What it holds, unless others can read it.
@@ -182,6 +183,13 @@ impl PrivateFile {
             false => Ok(self.text),
         }
     }
+}
+
+/// At most `most` bytes of text, into memory that does not grow, which would leave copies that nobody wipes.
+fn read_secret(from: impl Read, most: u64) -> io::Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(most).unwrap_or_default() + 1));
+    from.take(most).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// A variable of the environment; one that is empty is as good as none.

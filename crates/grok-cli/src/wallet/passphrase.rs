@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
-use super::{PrivateFile, variable};
+use super::{PrivateFile, read_secret, variable};
 use crate::failure::Failure;
 
 pub(super) const VARIABLE: &str = "GROK_MPP_PASSPHRASE";
@@ -45,10 +45,8 @@ pub(super) fn private_key() -> Result<Zeroizing<String>, Failure> {
     if io::stdin().is_terminal() {
         return ask("Private key, 64 hexadecimal digits: ");
     }
-    let mut text = Zeroizing::new(String::new());
-    let read = io::stdin().lock().take(MAX_SECRET).read_to_string(&mut text);
-    read.map_err(|error| Failure::usage(format!("standard input: {error}")))?;
-    Ok(text)
+    let read = read_secret(io::stdin().lock(), MAX_SECRET);
+    read.map_err(|error| Failure::usage(format!("standard input: {error}")))
 }
 
 fn given(file: Option<&Path>) -> Result<Option<Zeroizing<String>>, Failure> {

@@ -154,3 +154,13 @@ fn the_config_file_can_name_the_signer_command() {
     let output = home.keyless().args(["wallet", "new"]).output().expect("starts");
     assert_ended(&output, 0, "signer_command in the config file goes before it");
 }
+
+#[test]
+fn a_crash_of_the_command_would_leave_no_file_of_its_memory() {
+    let (home, shop) = (Home::new(), Shop::open([challenge(31337)]));
+    let limit = home.file("limit");
+    // What it starts is limited as it is itself.
+    let command = format!("sh -c 'ulimit -Hc > {}; exit 1'", limit.display());
+    assert_ended(&buy(&home, &shop, &command), 2, "signer");
+    assert_eq!(std::fs::read_to_string(limit).expect("a limit"), "0\n");
+}

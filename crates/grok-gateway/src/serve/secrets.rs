@@ -46,7 +46,8 @@ fn from_file(path: &Path, warnings: &mut Vec<String>) -> Result<Zeroizing<String
     if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
         warnings.push(wrong("others on this machine can read it; run chmod 600 on it"));
     }
-    let mut text = Zeroizing::new(String::new());
+    // Memory that does not grow: growing leaves copies that nobody wipes.
+    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(MAX_FILE).unwrap_or_default() + 1));
     file.take(MAX_FILE).read_to_string(&mut text).map_err(|error| wrong(&error.to_string()))?;
     let text = Zeroizing::new(text.trim().to_owned());
     if text.is_empty() { Err(wrong("it is empty; put the secret into it")) } else { Ok(text) }

@@ -63,3 +63,12 @@ async fn a_secret_that_was_not_given_is_made_beside_the_database() {
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
     assert_eq!((std::fs::read(&path).unwrap().len(), mode & 0o777), (64, 0o600));
 }
+
+#[tokio::test]
+async fn a_crash_would_leave_no_file_of_its_memory() {
+    let (node, service) = (Node::start().await, Service::start(true).await);
+    let program = Place::new(&node, &service, "").serve().await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", program.child.id().unwrap())).unwrap();
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    assert!(core.split_whitespace().take(2).eq(["0", "0"]), "{core}");
+}
