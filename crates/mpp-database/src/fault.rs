@@ -2,7 +2,7 @@
 
 use sqlx::migrate::MigrateError;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use crate::BoxError;
 
 /// A database that did not do as it was told. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -51,8 +51,22 @@ impl DatabaseError {
     }
 
     pub(crate) fn of(place: &str, error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
-        let fault = match (&error, code.parse::<u32>().map(|code| code & 0xff)) {
+        let fault = Fault::of(&error);
+        // sqlx prints a cause of its own accord, and has it as a cause besides.
+        let source: BoxError = match error {
+            sqlx::Error::Database(error) => error,
+            sqlx::Error::Io(error) => error.into(),
+            sqlx::Error::Migrate(error) => error,
+            error => error.into(),
+        };
+        DatabaseError { place: place.to_owned(), fault, source }
+    }
+}
+
+impl Fault {
+    pub(crate) fn of(error: &sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+        match (error, code.parse::<u32>().map(|code| code & 0xff)) {
             (sqlx::Error::Migrate(error), _) if matches!(**error, MigrateError::VersionMissing(_)) => {
                 Fault::Newer
             }
@@ -60,7 +74,7 @@ impl DatabaseError {
                 Fault::Damaged
             }
             // PostgreSQL's have five digits, or letters.
-            (_, _) if code.len() == 5 => match code.as_str() {
+            (_, _) if code.len() == 5 => match &*code {
                 "55P03" => Fault::Locked,
                 "25006" | "42501" => Fault::ReadOnly,
                 "53100" => Fault::Full,
@@ -78,14 +92,6 @@ impl DatabaseError {
                 Fault::Unreachable
             }
             _ => Fault::Failed,
-        };
-        // sqlx prints a cause of its own accord, and has it as a cause besides.
-        let source: BoxError = match error {
-            sqlx::Error::Database(error) => error,
-            sqlx::Error::Io(error) => error.into(),
-            sqlx::Error::Migrate(error) => error,
-            error => error.into(),
-        };
-        DatabaseError { place: place.to_owned(), fault, source }
+        }
     }
 }

@@ -18,6 +18,8 @@ use tokio::sync::Semaphore;
 
 pub use fault::{DatabaseError, Fault};
 
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// A database that is opened, at its newest schema. Connections are opened anew after a failure.
 pub struct Database {
     options: AnyConnectOptions,
@@ -144,7 +146,7 @@ impl Database {
         let mut tries = 0;
         while let Err(error) = connection.execute(WAL).await {
             tries += 1;
-            if tries > 100 || !place::is_locked(&error) {
+            if tries > 100 || Fault::of(&error) != Fault::Locked {
                 return Err(error);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

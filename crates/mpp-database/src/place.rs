@@ -3,10 +3,7 @@
 use sqlx::any::AnyConnectOptions;
 
 #[cfg(feature = "sqlite")]
-use crate::{DatabaseError, Fault};
-
-#[cfg(feature = "sqlite")]
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use crate::{BoxError, DatabaseError, Fault};
 
 /// The URL of an SQLite file, which is made if it is not there, and what to call it.
 #[cfg(feature = "sqlite")]
@@ -75,12 +72,6 @@ fn is_here(host: &str) -> bool {
         || host.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("%2f"))
         || host.eq_ignore_ascii_case("localhost")
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// Whether SQLite says that somebody else is at it.
-pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| matches!(code & 0xff, 5 | 6))
 }
 
 #[cfg(test)]
