@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use mpp_core::error::CredentialError;
 use mpp_core::payee::{ProblemType, body_digest};
 use mpp_core::tempo::{Payload, SignedTransaction, Transaction, Verified};
-use mpp_core::{Credential, Problem};
+use mpp_core::{ChargeRequest, Credential, Problem};
 
 use crate::answer::{self, Answer};
 use crate::chain::{ChainError, Found, Outgoing};
@@ -24,6 +24,14 @@ pub(crate) enum Claimed {
     Now(Sale),
     /// Somebody's before: whoever is at it, or nobody.
     Before(Sale),
+}
+
+/// Who pays, and by what.
+struct Paid {
+    payer: Address,
+    /// Nothing for a proof, and without its bytes if the payer sent it.
+    payment: Option<Outgoing>,
+    idempotency: Option<String>,
 }
 
 type Credentials = Vec<Result<Credential, CredentialError>>;
@@ -73,68 +81,34 @@ impl Gate {
     ) -> Result<Claimed, Answer> {
         let begun = now();
         let (charge, verified) = terms.check(credential, begun).map_err(|fault| self.ask(terms, fault))?;
-        let access_key = match &verified {
-            Verified::Transaction { transaction, .. } => transaction.access_key,
-            _ => None,
-        };
-        let sale = |payer: Address, payment: Option<Outgoing>, state: State| {
-            // The node may have taken long to answer, and nobody else is to think that this has been left.
-            let now = now();
-            // What was pushed is paid: it is not exchanged for an earlier answer.
-            let pushed = payment.as_ref().is_some_and(|payment| payment.raw.is_empty());
-            Sale {
-                challenge_id: credential.challenge().id().to_owned(),
-                version: 1,
-                state,
-                due_at: Some(now.saturating_add(LEASE)),
-                credential: digest(credential),
-                idempotency: idempotency(headers, (payer, access_key), terms).filter(|_| !pushed),
-                request: terms.of().id(),
-                reference: payment.as_ref().map_or_else(
-                    || credential.challenge().id().to_owned(),
-                    |payment| payment.hash.to_string(),
-                ),
-                payer,
-                chain_id: self.chain.chain_id(),
-                currency: charge.currency(),
-                amount: charge.amount(),
-                payment,
-                claimed_at: now,
-                settled_at: (state == State::Settled).then_some(now),
-                answer: None,
-                failure: None,
-                refund: None,
-                refund_tries: 0,
-                ended_at: None,
+        let paid = match &verified {
+            Verified::Proof { payer } => {
+                Paid { payer: *payer, payment: None, idempotency: idempotency(headers, *payer, None, terms) }
             }
-        };
-        let sale = match &verified {
-            Verified::Proof { payer } => sale(*payer, None, State::Settled),
             Verified::Hash(hash) => {
                 let payer = self.pushed(terms, credential, *hash).await?;
                 let payment = Outgoing { raw: Default::default(), hash: *hash, valid_before: None };
-                sale(payer, Some(payment), State::Settled)
+                // It is paid, and not exchanged for an earlier answer.
+                Paid { payer, payment: Some(payment), idempotency: None }
             }
             Verified::Transaction { payer, transaction, signed } => {
+                let idempotency = idempotency(headers, *payer, transaction.access_key, terms);
                 // Who has the answer already neither needs the money for another, nor spends it.
-                if let Some(held) = self.of_key(&idempotency(headers, (*payer, access_key), terms)).await? {
+                if let Some(held) = self.of_key(&idempotency).await? {
                     return Ok(Claimed::Before(held));
                 }
                 // Before the fee is paid for a payer whom an access key only claims to sign for.
-                self.try_out(terms, *payer, transaction).await?;
-                let signed = self.whole(terms, &verified, *payer, signed, begun)?;
-                let hash = signed.hash().ok_or_else(|| {
-                    self.refuse(terms, ProblemType::VerificationFailed, "the transaction lacks a signature")
-                })?;
-                let raw = signed.raw().clone();
-                let payment = Outgoing { raw, hash, valid_before: transaction.valid_before };
-                sale(*payer, Some(payment), State::Claimed)
+                let tried = self.chain.simulate(*payer, transaction).await;
+                tried.map_err(|error| self.not_paid(terms, &error))?;
+                let payment = self.outgoing(terms, &verified, *payer, transaction, signed, begun)?;
+                Paid { payer: *payer, payment: Some(payment), idempotency }
             }
             _ => {
                 let detail = "payments of this kind are not taken";
                 return Err(self.refuse(terms, ProblemType::VerificationFailed, detail));
             }
         };
+        let sale = self.begin(terms, credential, &charge, paid);
         match self.store.claim(&sale).await {
             Ok(None) => Ok(Claimed::Now(sale)),
             Ok(Some(held)) if held.is_for(&sale) => Ok(Claimed::Before(held)),
@@ -143,6 +117,38 @@ impl Gate {
             }
             // It may be written down all the same, and what was pushed is paid.
             Err(error) => Err(self.silent(&error)),
+        }
+    }
+
+    /// The sale that a payment begins: settled, unless there is a transaction that has yet to be sent.
+    fn begin(&self, terms: &Terms<'_>, credential: &Credential, charge: &ChargeRequest, paid: Paid) -> Sale {
+        // Not when the credential came: the node may have taken long to answer, and nobody else is to think that this has
+        // been left.
+        let now = now();
+        let challenge_id = credential.challenge().id().to_owned();
+        let Paid { payer, payment, idempotency } = paid;
+        let sent = payment.as_ref().is_none_or(|payment| payment.raw.is_empty());
+        Sale {
+            reference: payment.as_ref().map_or_else(|| challenge_id.clone(), |it| it.hash.to_string()),
+            challenge_id,
+            version: 1,
+            state: if sent { State::Settled } else { State::Claimed },
+            due_at: Some(now.saturating_add(LEASE)),
+            request: terms.of().id(),
+            credential: digest(credential),
+            idempotency,
+            payer,
+            chain_id: self.chain.chain_id(),
+            currency: charge.currency(),
+            amount: charge.amount(),
+            payment,
+            claimed_at: now,
+            settled_at: sent.then_some(now),
+            answer: None,
+            failure: None,
+            refund: None,
+            refund_tries: 0,
+            ended_at: None,
         }
     }
 
@@ -159,38 +165,30 @@ impl Gate {
         Err(self.ask(terms, fault))
     }
 
-    /// The transaction with all its signatures.
-    fn whole(
+    /// The transaction with all its signatures, ready to be sent.
+    fn outgoing(
         &self,
         terms: &Terms<'_>,
         verified: &Verified,
         payer: Address,
+        transaction: &Transaction,
         signed: &SignedTransaction,
         now: u64,
-    ) -> Result<SignedTransaction, Answer> {
-        match &self.sponsorship {
-            Some(sponsorship) if signed.hash().is_none() => sponsorship
-                .cosign(verified, payer, now)
-                .map_err(|error| self.refuse(terms, ProblemType::VerificationFailed, &error.to_string())),
-            _ => Ok(signed.clone()),
-        }
+    ) -> Result<Outgoing, Answer> {
+        let refuse = |detail: &str| self.refuse(terms, ProblemType::VerificationFailed, detail);
+        let signed = match &self.sponsorship {
+            Some(sponsorship) if signed.hash().is_none() => {
+                sponsorship.cosign(verified, payer, now).map_err(|error| refuse(&error.to_string()))?
+            }
+            _ => signed.clone(),
+        };
+        let hash = signed.hash().ok_or_else(|| refuse("the transaction lacks a signature"))?;
+        Ok(Outgoing { raw: signed.raw().clone(), hash, valid_before: transaction.valid_before })
     }
 
     async fn of_key(&self, idempotency: &Option<String>) -> Result<Option<Sale>, Answer> {
         let Some(idempotency) = idempotency else { return Ok(None) };
         self.store.of_idempotency(idempotency).await.map_err(|error| self.unavailable(&error))
-    }
-
-    async fn try_out(
-        &self,
-        terms: &Terms<'_>,
-        payer: Address,
-        transaction: &Transaction,
-    ) -> Result<(), Answer> {
-        match self.chain.simulate(payer, transaction).await {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self.not_paid(terms, &error)),
-        }
     }
 
     /// Who pushed a payment. What a node has not heard of yet is waited for.
@@ -268,7 +266,8 @@ impl Gate {
 /// anybody's key can claim to be the payer's.
 fn idempotency(
     headers: &HeaderMap,
-    (payer, access_key): (Address, Option<Address>),
+    payer: Address,
+    access_key: Option<Address>,
     terms: &Terms<'_>,
 ) -> Option<String> {
     let key = headers.get(IDEMPOTENCY_KEY).filter(|key| !key.is_empty())?;
