@@ -9,7 +9,7 @@ use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full};
 use tokio::sync::mpsc::Receiver;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use crate::BoxError;
 
 /// The body of a request that is let through, or of an answer.
 pub struct Body(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>);

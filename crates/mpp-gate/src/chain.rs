@@ -9,6 +9,8 @@ use mpp_core::Amount;
 use mpp_core::payee::{ProblemType, TransferLog};
 use mpp_core::tempo::Transaction;
 
+use crate::BoxError;
+
 /// Somebody who makes payments happen, and knows which have, on one chain.
 pub trait Chain: Send + Sync {
     /// The chain that payments are asked for on.
@@ -102,19 +104,19 @@ pub enum ChainError {
         /// What to call it to the payer.
         kind: ProblemType,
         /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: BoxError,
     },
     /// Nothing was sent anywhere: it has not happened.
     #[error("payments cannot be settled right now")]
     Unavailable {
         /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: BoxError,
     },
     /// It may have happened, or may yet.
     #[error("the outcome of the payment is unknown")]
     Unknown {
         /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: BoxError,
     },
 }
 

@@ -1,7 +1,6 @@
 //! What was paid for: a sale in; its answer out, the first time or once more. The work is done in a task of its own,
 //! so that a payer who hangs up loses nothing: he finds the answer when he comes back.
 
-use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -9,7 +8,6 @@ use bytes::Bytes;
 use http::header::{HeaderValue, RETRY_AFTER};
 use http::{Request, Response, StatusCode};
 use tokio::sync::oneshot;
-use tower::Service;
 
 use crate::answer::{self, Answer};
 use crate::body::Body;
@@ -17,29 +15,21 @@ use crate::chain::{ChainError, Found, Outgoing};
 use crate::collect::Claimed;
 use crate::gate::Gate;
 use crate::now;
-use crate::produce::{End, Failure, Reply, produce};
+use crate::produce::{Behind, End, Failure, Reply, produce};
 use crate::sale::{Kept, LEASE, Sale, State};
 use crate::store::StoreError;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
 impl Gate {
-    /// The answer to a sale: what there is of it, or what `service` makes of `request`.
+    /// The answer to a sale: what there is of it, or what the service `behind` makes of `request`.
     ///
     /// # Errors
     /// When the payment surely was not made.
-    pub(crate) async fn deliver<S, R>(
+    pub(crate) async fn deliver(
         &self,
         claimed: Claimed,
         request: Request<Body>,
-        service: S,
-    ) -> Result<Response<Body>, ChainError>
-    where
-        S: Service<Request<Body>, Response = Response<R>, Error = Infallible> + Send + 'static,
-        S::Future: Send,
-        R: http_body::Body<Data = Bytes> + Send + 'static,
-        R::Error: Into<BoxError>,
-    {
+        behind: Behind,
+    ) -> Result<Response<Body>, ChainError> {
         let sale = match claimed {
             Claimed::Now(sale) => sale,
             Claimed::Before(sale) => match self.take_over(sale).await {
@@ -52,7 +42,7 @@ impl Gate {
         let gate = self.clone();
         self.tasks.spawn(async move {
             match gate.settle(sale).await {
-                Ok(Ok(sale)) => gate.make(sale, request, service, reply).await,
+                Ok(Ok(sale)) => gate.make(sale, request, behind, reply).await,
                 Ok(Err(answer)) => drop(reply.send(Ok(answer.map(Body::whole)))),
                 Err(error) => drop(reply.send(Err(error))),
             }
@@ -147,16 +137,10 @@ impl Gate {
     }
 
     /// Has the answer made and kept, and sends it.
-    async fn make<S, R>(&self, sale: Sale, request: Request<Body>, service: S, reply: Reply)
-    where
-        S: Service<Request<Body>, Response = Response<R>, Error = Infallible> + Send + 'static,
-        S::Future: Send,
-        R: http_body::Body<Data = Bytes> + Send + 'static,
-        R::Error: Into<BoxError>,
-    {
+    async fn make(&self, sale: Sale, request: Request<Body>, behind: Behind, reply: Reply) {
         let receipt = HeaderValue::from_str(&sale.receipt(now()).encode()).ok();
         let mut held = sale;
-        let work = produce(service, request, receipt, reply, self.answer_limit);
+        let work = produce(behind(request), receipt, reply, self.answer_limit);
         let (made, end) = self.held(&mut held, work).await;
         match made {
             Ok(kept) => {

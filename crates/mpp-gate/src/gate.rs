@@ -18,16 +18,16 @@ use mpp_core::tempo::{LocalSigner, Modes};
 use tokio_util::task::TaskTracker;
 use tower::{Layer, Service};
 
+use crate::BoxError;
 use crate::answer::{self, Answer};
 use crate::body::Body;
 use crate::chain::Chain;
 use crate::health::Health;
 use crate::price::{Cost, Price};
+use crate::produce::Behind;
 use crate::sponsor::Sponsorship;
 use crate::store::{MemoryStore, Store};
 use crate::terms::{NoRandomness, Payee, Request, Secret, Terms};
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A tower layer that lets requests through once they are paid for.
 ///
@@ -155,14 +155,10 @@ impl Gate {
         self.tasks.reopen();
     }
 
-    async fn serve<S, B, R>(&self, request: http::Request<B>, mut service: S) -> Response<Body>
+    async fn serve<B>(&self, request: http::Request<B>, behind: Behind) -> Response<Body>
     where
-        S: Service<http::Request<Body>, Response = Response<R>, Error = Infallible> + Send + 'static,
-        S::Future: Send,
         B: http_body::Body,
         B::Error: Into<BoxError>,
-        R: http_body::Body<Data = Bytes> + Send + 'static,
-        R::Error: Into<BoxError>,
     {
         let own = |answer: Answer| answer.map(Body::whole);
 
@@ -183,7 +179,7 @@ impl Gate {
         };
         if let Some(sale) = known {
             let request = http::Request::from_parts(parts, Body::whole(body));
-            return match self.deliver(sale, request, service).await {
+            return match self.deliver(sale, request, behind).await {
                 Ok(response) => response,
                 Err(error) => own(answer::again(&format!("{}; pay anew", answer::with_cause(&error)), 1)),
             };
@@ -192,9 +188,7 @@ impl Gate {
         // 3. The price, before any talk of payment: a request that would fail is never charged.
         let charge = match self.price.cost(&parts, &body) {
             Cost::Free => {
-                let request = http::Request::from_parts(parts, Body::whole(body));
-                let Ok(response) = service.call(request).await;
-                return response.map(Body::of);
+                return behind(http::Request::from_parts(parts, Body::whole(body))).await;
             }
             Cost::Refused(answer) => return own(answer),
             Cost::Charge(charge) => charge,
@@ -209,7 +203,7 @@ impl Gate {
 
         // 5. What was paid for.
         let request = http::Request::from_parts(parts, Body::whole(body));
-        match self.deliver(sale, request, service).await {
+        match self.deliver(sale, request, behind).await {
             Ok(response) => response,
             Err(error) => own(self.not_paid(&terms, &error)),
         }
@@ -283,9 +277,16 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         // The service that said it was ready is the one to call.
         let next = self.service.clone();
-        let service = std::mem::replace(&mut self.service, next);
+        let mut service = std::mem::replace(&mut self.service, next);
+        let behind: Behind = Box::new(move |request| {
+            let answer = service.call(request);
+            Box::pin(async move {
+                let Ok(response) = answer.await;
+                response.map(Body::of)
+            })
+        });
         let gate = Arc::clone(&self.gate);
-        Box::pin(async move { Ok(gate.serve(request, service).await) })
+        Box::pin(async move { Ok(gate.serve(request, behind).await) })
     }
 }
 

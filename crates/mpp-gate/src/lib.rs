@@ -80,6 +80,8 @@ pub use sponsor::Sponsorship;
 pub use status::Status;
 pub use terms::{NoRandomness, Payee, Secret};
 
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// The time, in Unix seconds; before 1970, a time at which everything has expired.
 fn now() -> u64 {
     std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(u64::MAX, |since| since.as_secs())

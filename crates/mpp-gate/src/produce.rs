@@ -1,7 +1,6 @@
 //! What a service makes of a paid request: its answer, whole or as it comes, and a copy to keep; or why there is none.
 
-use std::convert::Infallible;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -10,13 +9,16 @@ use http::response::Parts;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use tokio::sync::{mpsc, oneshot};
-use tower::Service;
 
+use crate::BoxError;
 use crate::body::Body;
 use crate::chain::ChainError;
 use crate::sale::Kept;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// The service behind the gate, to be called once.
+pub(crate) type Behind = Box<dyn FnOnce(Request<Body>) -> Answering + Send>;
+/// Its answer to come.
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 /// Where the answer goes, or why the payment was not made; nobody may be there any more.
 pub(crate) type Reply = oneshot::Sender<Result<Response<Body>, ChainError>>;
 /// Where an answer goes that is passed on as it comes.
@@ -37,22 +39,14 @@ pub(crate) enum End {
     Open(Outlet, Duration),
 }
 
-/// Calls the service and takes its answer in. An event stream is passed on as it comes, and so is what is too long to be
-/// kept.
-pub(crate) async fn produce<S, R>(
-    mut service: S,
-    request: Request<Body>,
+/// Takes the service's answer in. An event stream is passed on as it comes, and so is what is too long to be kept.
+pub(crate) async fn produce(
+    answering: Answering,
     receipt: Option<HeaderValue>,
     reply: Reply,
     limit: usize,
-) -> (Result<Kept, Failure>, End)
-where
-    S: Service<Request<Body>, Response = Response<R>, Error = Infallible>,
-    R: http_body::Body<Data = Bytes> + Send + 'static,
-    R::Error: Into<BoxError>,
-{
-    let Ok(response) = service.call(request).await;
-    let response = response.map(Body::of);
+) -> (Result<Kept, Failure>, End) {
+    let response = answering.await;
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         let (parts, failure) = failure(response).await;
@@ -66,12 +60,15 @@ where
     if !is_private(&parts.headers) {
         parts.headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
     }
-    let mut kept = Kept::head(&parts);
+    let head = Kept::head(&parts);
     let streams = parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(EVENTS));
-    let mut end = End::Whole(reply, parts);
-    if streams {
-        end = end.open();
-    }
+    let end = End::Whole(reply, parts);
+    let (copy, end) = copy(body, if streams { end.open() } else { end }, limit).await;
+    (copy.map(|body| Kept { body, ..head }), end)
+}
+
+/// Reads a body to its end, and passes its parts on where they are waited for. The copy of it is nothing if it is too long.
+async fn copy(body: Body, mut end: End, limit: usize) -> (Result<Option<Bytes>, Failure>, End) {
     let mut copy = Some(BytesMut::new());
     let mut body = pin!(body);
     while let Some(frame) = body.frame().await {
@@ -102,8 +99,7 @@ where
             end.send(Ok(data)).await;
         }
     }
-    kept.body = copy.map(BytesMut::freeze);
-    (Ok(kept), end)
+    (Ok(copy.map(BytesMut::freeze)), end)
 }
 
 impl End {

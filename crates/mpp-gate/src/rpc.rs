@@ -9,7 +9,7 @@ use reqwest::Url;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use serde_json::{Value, json};
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use crate::BoxError;
 
 /// A node's address. Proxies and redirects are not used.
 #[derive(Clone)]

@@ -13,6 +13,7 @@ use mpp_core::tempo::{Transaction, Verified};
 use mpp_core::{Amount, Challenge, ChargeRequest, Credential};
 use zeroize::Zeroizing;
 
+use crate::BoxError;
 use crate::gate::Gate;
 use crate::price::Charge;
 
@@ -55,7 +56,7 @@ impl fmt::Debug for Secret {
 /// The operating system gave no random numbers.
 #[derive(Debug, thiserror::Error)]
 #[error("the operating system gave no random numbers")]
-pub struct NoRandomness(#[source] Box<dyn std::error::Error + Send + Sync>);
+pub struct NoRandomness(#[source] BoxError);
 
 /// What a challenge and a credential have to be bound to.
 pub(crate) struct Request {

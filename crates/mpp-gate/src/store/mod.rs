@@ -10,6 +10,7 @@ mod sql;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::BoxError;
 pub use crate::sale::{Sale, State};
 pub(crate) use memory::MemoryStore;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -97,11 +98,11 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 /// A store that did not do as it was told.
 #[derive(Debug, thiserror::Error)]
 #[error("the store of sales did not answer")]
-pub struct StoreError(#[source] Box<dyn std::error::Error + Send + Sync>);
+pub struct StoreError(#[source] BoxError);
 
 impl StoreError {
     /// Wraps the store's own error.
-    pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn new(source: impl Into<BoxError>) -> Self {
         StoreError(source.into())
     }
 }
