@@ -28,8 +28,7 @@ use crate::catalog::Route;
 use crate::discovery::{llms, openapi};
 use crate::price::Prices;
 use crate::request::Order;
-use crate::sale::{Sale, ticks};
-use crate::sales::Sales;
+use crate::sale::{Sale, Sales, ticks};
 use crate::upstream::Upstream;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

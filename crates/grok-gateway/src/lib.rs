@@ -44,8 +44,6 @@ mod stream;
 
 mod sale;
 
-mod sales;
-
 mod breaker;
 
 mod discovery;
@@ -57,6 +55,6 @@ pub use catalog::Route;
 pub use gateway::Gateway;
 pub use price::{Prices, Tariff, TokenPrice};
 pub use request::Order;
-pub use sales::Sales;
+pub use sale::Sales;
 pub use stream::Events;
 pub use upstream::{AnswerFuture, ApiKey, Compatible, Upstream, UpstreamUrlError, Xai};

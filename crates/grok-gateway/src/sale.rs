@@ -1,5 +1,8 @@
-//! What became of a paid order: told once, to the log and to the breaker, whether its answer was whole or a stream.
+//! What became of a paid order: told once, to the log, to the breaker and to the sums of all that was sold, whether its
+//! answer was whole or a stream.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use serde_json::Value;
@@ -8,7 +11,6 @@ use crate::answer::Refusal;
 use crate::breaker::Attempt;
 use crate::catalog::Route;
 use crate::request::Order;
-use crate::sales::Sales;
 
 /// An order that is paid and not answered yet.
 #[derive(Debug)]
@@ -62,6 +64,35 @@ impl Drop for Sale {
         if self.attempt.is_some() {
             tracing::warn!(route = self.route.path(), "nobody waited for the answer");
         }
+    }
+}
+
+/// Sums over everything that one gateway sold since it was made. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Sales(Arc<Sums>);
+
+#[derive(Debug, Default)]
+struct Sums {
+    price: AtomicU64,
+    cost: AtomicU64,
+}
+
+impl Sales {
+    /// What was asked for all answers that were given, in base units.
+    #[must_use]
+    pub fn base_units(&self) -> u64 {
+        self.0.price.load(Ordering::Relaxed)
+    }
+
+    /// What the upstream says that it takes for them, in xAI's ticks: 10¹⁰ of them are a dollar.
+    #[must_use]
+    pub fn cost_in_usd_ticks(&self) -> u64 {
+        self.0.cost.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, price: u128, ticks: Option<u64>) {
+        self.0.price.fetch_add(u64::try_from(price).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.0.cost.fetch_add(ticks.unwrap_or_default(), Ordering::Relaxed);
     }
 }
 

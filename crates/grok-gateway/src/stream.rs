@@ -248,7 +248,7 @@ mod tests {
     use crate::breaker::Breaker;
     use crate::price::Prices;
     use crate::request::Order;
-    use crate::sales::Sales;
+    use crate::sale::Sales;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
