@@ -80,25 +80,7 @@ pub(super) fn components() -> Value {
     json!({
         "Response": response(),
         "ChatCompletion": chat_completion(),
-        "Images": {
-            "type": "object",
-            "properties": {
-                "data": {"type": "array", "items": {
-                    "type": "object",
-                    "description": "One image, by address or as base64.",
-                    "properties": {
-                        "url": text(),
-                        "b64_json": text(),
-                        "revised_prompt": text(),
-                        "respect_moderation": {
-                            "type": "boolean",
-                            "description": "false where the image was held back.",
-                        },
-                    },
-                }},
-                "usage": {"type": "object"},
-            },
-        },
+        "Images": images(),
         "Speech": {
             "type": "object",
             "required": ["data", "content_type"],
@@ -116,20 +98,7 @@ pub(super) fn components() -> Value {
                 "message": text(),
             },
         },
-        "Problem": {
-            "type": "object",
-            "description": "RFC 9457.",
-            "required": ["type", "title", "status"],
-            "properties": {
-                "type": text(),
-                "title": text(),
-                "status": {"type": "integer"},
-                "detail": text(),
-                "challengeId": text(),
-                "reference": {"type": "string", "description": "Of a payment that was taken, or may have been."},
-                "answer": {"type": "string", "description": "What whoever failed after the payment said."},
-            },
-        },
+        "Problem": problem(),
     })
 }
 
@@ -191,6 +160,47 @@ fn chat_completion() -> Value {
                 "prompt_tokens": {"type": "integer"},
                 "completion_tokens": {"type": "integer"},
             }},
+        },
+    })
+}
+
+fn images() -> Value {
+    let text = || json!({"type": "string"});
+    json!({
+        "type": "object",
+        "properties": {
+            "data": {"type": "array", "items": {
+                "type": "object",
+                "description": "One image, by address or as base64.",
+                "properties": {
+                    "url": text(),
+                    "b64_json": text(),
+                    "revised_prompt": text(),
+                    "respect_moderation": {
+                        "type": "boolean",
+                        "description": "false where the image was held back.",
+                    },
+                },
+            }},
+            "usage": {"type": "object"},
+        },
+    })
+}
+
+fn problem() -> Value {
+    let text = || json!({"type": "string"});
+    json!({
+        "type": "object",
+        "description": "RFC 9457.",
+        "required": ["type", "title", "status"],
+        "properties": {
+            "type": text(),
+            "title": text(),
+            "status": {"type": "integer"},
+            "detail": text(),
+            "challengeId": text(),
+            "reference": {"type": "string", "description": "Of a payment that was taken, or may have been."},
+            "answer": {"type": "string", "description": "What whoever failed after the payment said."},
         },
     })
 }

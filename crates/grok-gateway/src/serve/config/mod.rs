@@ -54,21 +54,7 @@ impl Config {
     fn of(mut settings: Settings, origin: String, environment: &Environment) -> Result<Self, String> {
         overrule(&mut settings, environment)?;
         let mut warnings = Vec::new();
-        let missing = |key: &str, what: &str| {
-            format!(
-                "{key} is missing: set it in the config file, or GROK_GATEWAY_{}, to {what}",
-                key.to_uppercase()
-            )
-        };
-        let realm = settings.realm.clone().filter(|realm| !realm.is_empty());
-        let realm = realm.ok_or_else(|| missing("realm", "the host name that clients ask"))?;
-        let recipient = settings.recipient.ok_or_else(|| missing("recipient", "the address that is paid"))?;
-        if recipient.is_zero() {
-            return Err("recipient is the zero address, whose money is lost; set it to one of yours".into());
-        }
-        if recipient.starts_with(&TOKENS) {
-            return Err("recipient is a token, which takes no money; set it to an address of yours".into());
-        }
+        let payee = payee(&settings)?;
         let chain_id = settings.chain_id.ok_or_else(|| missing("chain_id", "4217 for Tempo's mainnet"))?;
         if settings.payment.modes.is_empty() {
             return Err("payment.modes is empty; set it to [\"pull\"], [\"push\"] or both".into());
@@ -102,7 +88,7 @@ impl Config {
             }
         };
         Ok(Config {
-            payee: Payee { realm, currency: settings.currency, recipient },
+            payee,
             chain_id,
             rpc,
             database,
@@ -116,6 +102,24 @@ impl Config {
             warnings,
         })
     }
+}
+
+/// Who is paid.
+fn payee(settings: &Settings) -> Result<Payee, String> {
+    let realm = settings.realm.clone().filter(|realm| !realm.is_empty());
+    let realm = realm.ok_or_else(|| missing("realm", "the host name that clients ask"))?;
+    let recipient = settings.recipient.ok_or_else(|| missing("recipient", "the address that is paid"))?;
+    if recipient.is_zero() {
+        return Err("recipient is the zero address, whose money is lost; set it to one of yours".into());
+    }
+    if recipient.starts_with(&TOKENS) {
+        return Err("recipient is a token, which takes no money; set it to an address of yours".into());
+    }
+    Ok(Payee { realm, currency: settings.currency, recipient })
+}
+
+fn missing(key: &str, what: &str) -> String {
+    format!("{key} is missing: set it in the config file, or GROK_GATEWAY_{}, to {what}", key.to_uppercase())
 }
 
 /// The environment's word on what is no secret.
