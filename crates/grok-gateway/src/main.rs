@@ -5,11 +5,13 @@ mod serve;
 
 use std::process::ExitCode;
 
+use clap::Parser as _;
+
 use serve::args::Cli;
 
 fn main() -> ExitCode {
     leave_no_core_dump();
-    let Cli { command } = Cli::read();
+    let Cli { command } = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return serve::Failure::Runtime(format!("cannot start: {error}")).report(),

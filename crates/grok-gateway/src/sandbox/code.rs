@@ -5,11 +5,9 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    prompt::{PromptError, program},
-    response::response,
-    runner::{Ending, Limits, Python, Run, RunError},
-};
+use super::prompt::{PromptError, program};
+use super::response::response;
+use super::runner::{Ending, Limits, Python, Run, RunError};
 
 /// Runs the program that a request body holds and returns the answer's body.
 ///

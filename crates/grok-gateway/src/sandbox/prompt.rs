@@ -8,6 +8,8 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::words::{messages, role};
+
 /// The program in the last user message of a request body.
 ///
 /// Blocks marked `python`, `py`, `python3` or not at all are taken; blocks of other languages are not.
@@ -15,9 +17,8 @@ use serde_json::Value;
 /// # Errors
 /// A [`PromptError`] that says what to write instead.
 pub fn program(body: &Value) -> Result<String, PromptError> {
-    let messages = body.get("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let is_user = |message: &&Value| message.get("role").and_then(Value::as_str) == Some("user");
-    let content = messages.iter().rfind(is_user).and_then(|message| message.get("content"));
+    let asked = messages(body).iter().rfind(|message| role(message) == Some("user"));
+    let content = asked.and_then(|message| message.get("content"));
     let text = match content {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(parts)) => parts.iter().filter_map(text_part).collect::<Vec<_>>().join("\n"),

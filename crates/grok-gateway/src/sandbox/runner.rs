@@ -8,22 +8,20 @@
 //! network, may start many processes, and may leave the process group that is killed. Serve it on loopback only. Unix
 //! only.
 
-use std::{
-    ffi::OsStr,
-    fmt, io,
-    os::unix::{ffi::OsStrExt, process::ExitStatusExt},
-    path::{Path, PathBuf},
-    pin::pin,
-    process::{ExitStatus, Stdio},
-    time::{Duration, Instant},
-};
+use std::ffi::OsStr;
+use std::fmt;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    process::{Child, Command},
-    time::timeout,
-};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
 
 /// A Python interpreter that was found and answered.
 #[derive(Clone, Debug, PartialEq, Eq)]

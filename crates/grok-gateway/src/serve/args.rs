@@ -33,10 +33,3 @@ pub(crate) struct Place {
     #[arg(short, long, value_name = "FILE", env = "GROK_GATEWAY_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 }
-
-impl Cli {
-    /// Reads the arguments, or ends the program with help or an error.
-    pub(crate) fn read() -> Self {
-        Cli::parse()
-    }
-}

@@ -167,9 +167,9 @@ impl Findings {
         least: Amount,
     ) {
         let found = match node.balance(token, owner).await {
-            Ok(held) if held >= least => Ok(format!("{owner} has {} dollars", held)),
+            Ok(held) if held >= least => Ok(format!("{owner} has {held} dollars")),
             Ok(held) => {
-                Err(format!("{owner} has {} dollars of {token} and needs {}: send some there", held, least))
+                Err(format!("{owner} has {held} dollars of {token} and needs {least}: send some there"))
             }
             Err(why) => Err(format!("the balance of {owner} is not to be had: {}", start::chain(&why))),
         };
