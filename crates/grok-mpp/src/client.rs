@@ -34,6 +34,12 @@ impl Grok {
     /// take twenty times the visible text, while 4096 is what the service prices when the field is missing.
     pub const DEFAULT_MAX_TOKENS: u32 = 2048;
 
+    /// Whether the routes with tools take a model: one of the grok-4 family, of which `grok-40` would be none.
+    #[must_use]
+    pub fn has_tools(model: &str) -> bool {
+        model.strip_prefix("grok-4").is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
+    }
+
     /// The public service, paid from `signer` as far as `policy` allows.
     pub fn new(signer: impl Signer + 'static, policy: Policy) -> Self {
         Grok::with_client(Client::new(signer, policy))

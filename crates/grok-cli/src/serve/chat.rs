@@ -64,7 +64,7 @@ pub(super) fn known_role(message: &mut Value) {
 
 /// The chat completion that an answer is.
 pub(super) fn completion(answer: &Answer, model: &str, id: &str) -> Value {
-    let mut whole = upstream(answer.raw()).as_object().cloned().unwrap_or_default();
+    let mut whole = answer.upstream().as_object().cloned().unwrap_or_default();
     let choices = match whole.remove("choices") {
         Some(Value::Array(choices)) if !choices.is_empty() => choices,
         _ => vec![json!({"message": message_of(answer)})],
@@ -82,12 +82,6 @@ pub(super) fn completion(answer: &Answer, model: &str, id: &str) -> Value {
     whole.insert("object".to_owned(), "chat.completion".into());
     whole.insert("choices".to_owned(), choices.into());
     Value::Object(whole)
-}
-
-/// What is in the service's envelope, if there is one.
-pub(super) fn upstream(raw: &Value) -> &Value {
-    let bare = raw.get("choices").is_some() || raw.get("output").is_some();
-    raw.get("data").filter(|data| data.is_object() && !bare).unwrap_or(raw)
 }
 
 /// The message of an answer of another shape.
@@ -150,8 +144,7 @@ fn known_finish(choice: &mut Value) {
 fn usage(answer: &Answer) -> Option<Value> {
     let told = answer.usage()?;
     let (prompt, completion) = (told.input_tokens?, told.output_tokens?);
-    let mut usage =
-        upstream(answer.raw()).get("usage").and_then(Value::as_object).cloned().unwrap_or_default();
+    let mut usage = answer.upstream().get("usage").and_then(Value::as_object).cloned().unwrap_or_default();
     usage.insert("prompt_tokens".to_owned(), prompt.into());
     usage.insert("completion_tokens".to_owned(), completion.into());
     let total = told.total_tokens.unwrap_or_else(|| prompt.saturating_add(completion));

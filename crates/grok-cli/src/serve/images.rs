@@ -93,9 +93,7 @@ pub(super) fn list(answer: &Answer) -> Option<Value> {
     if answer.images().is_empty() {
         return None;
     }
-    let raw = answer.raw();
-    let inner = raw.get("data").filter(|data| data.is_object()).unwrap_or(raw);
-    let mut whole = inner.as_object().cloned().unwrap_or_default();
+    let mut whole = answer.upstream().as_object().cloned().unwrap_or_default();
     whole.remove("success");
     whole.entry("created").or_insert_with(|| now().into());
     Some(Value::Object(whole))

@@ -48,8 +48,8 @@ impl Answer {
         let raw = json::parse(body)?;
         let answer = Answer::read(raw);
         if answer.is_empty() {
-            let upstream = opened(&answer.raw);
-            if let Some(error) = ServiceError::find(&answer.raw).or_else(|| ServiceError::find(upstream)) {
+            let (raw, upstream) = (answer.raw(), answer.upstream());
+            if let Some(error) = ServiceError::find(raw).or_else(|| ServiceError::find(upstream)) {
                 return Err(AnswerError::Service(error));
             }
         }
@@ -188,6 +188,12 @@ impl Answer {
     #[must_use]
     pub fn raw(&self) -> &Value {
         &self.raw
+    }
+
+    /// The same without the service's envelope, if it came in one.
+    #[must_use]
+    pub fn upstream(&self) -> &Value {
+        opened(&self.raw)
     }
 }
 

@@ -55,9 +55,7 @@ impl Dialogue {
     /// As [`encode`](Dialogue::encode), for the routes that refuse other models.
     pub(super) fn encode_with_tools(&self, body: &mut Map<String, Value>) -> Result<(), RequestError> {
         self.encode(body)?;
-        let rest = self.model.strip_prefix(FAMILY);
-        // `grok-40` would be another family.
-        if !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-'])) {
+        if !Grok::has_tools(&self.model) {
             return Err(RequestError::ForeignModel { model: self.model.clone() });
         }
         Ok(())
@@ -112,5 +110,3 @@ pub(super) fn text(body: &mut Map<String, Value>, field: &'static str, value: Op
         body.insert(field.to_owned(), value.into());
     }
 }
-
-const FAMILY: &str = "grok-4";

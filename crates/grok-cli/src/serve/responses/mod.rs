@@ -46,7 +46,7 @@ pub(super) fn order(mut asked: Map<String, Value>) -> Result<Order, ApiError> {
     let tools::Tools { route, fields } = tools::read(&mut asked)?;
     let model = order::text(&mut asked, "model")?.unwrap_or_else(|| Grok::DEFAULT_MODEL.to_owned());
     echo.insert("model".to_owned(), model.as_str().into());
-    if route != tools::CHAT && !tools::in_family(&model) {
+    if route != tools::CHAT && !Grok::has_tools(&model) {
         let message =
             format!("model {model} has no tools here: they need one such as {}", Grok::DEFAULT_MODEL);
         return Err(ApiError::bad_request("model", message));

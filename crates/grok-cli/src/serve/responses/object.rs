@@ -6,11 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::Wanted;
 use crate::books::now;
-use crate::serve::chat::upstream;
 
 /// The response that an answer is.
 pub(in crate::serve) fn response(answer: &Answer, wanted: &Wanted, id: &str) -> Value {
-    let mut whole = upstream(answer.raw()).as_object().cloned().unwrap_or_default();
+    let mut whole = answer.upstream().as_object().cloned().unwrap_or_default();
     if !whole.get("output").is_some_and(Value::is_array) {
         whole.insert("output".to_owned(), items(answer).into());
         for name in ["choices", "object", "id"] {

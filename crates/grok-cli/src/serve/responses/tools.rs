@@ -115,11 +115,6 @@ fn one(name: &str, value: Value) -> Map<String, Value> {
     Map::from_iter([(name.to_owned(), value)])
 }
 
-/// Whether a model is of the family that has tools.
-pub(super) fn in_family(model: &str) -> bool {
-    model.strip_prefix("grok-4").is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
-}
-
 pub(super) const CHAT: &str = "/grok/chat";
 const ALLOWED: &str = "allowed_domains";
 const MOST_DOMAINS: usize = 5;
