@@ -12,12 +12,9 @@ mod schema;
 mod stdio;
 mod tools;
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ErrorData, Implementation, ListToolsResult,
     PaginatedRequestParams, ServerCapabilities, ServerConfig,
@@ -28,32 +25,14 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::args::{LedgerArgs, LimitArgs, ServiceArgs};
+use crate::args;
 use crate::failure::Failure;
 use crate::service::Service;
 use crate::terminal::told_to_end;
 use order::Order;
 
-#[derive(Debug, Args)]
-pub(crate) struct Mcp {
-    /// Serve streamable HTTP at http://ADDRESS:PORT/mcp instead of standard input and output. Beyond this machine it
-    /// takes a token
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    http: Option<SocketAddr>,
-    /// File with the token that HTTP clients must send as "Authorization: Bearer …". Without it the token is taken from
-    /// the environment variable GROK_MPP_MCP_TOKEN, if that is set
-    #[arg(long, value_name = "FILE", requires = "http")]
-    token_file: Option<PathBuf>,
-    #[command(flatten)]
-    service: ServiceArgs,
-    #[command(flatten)]
-    ledger: LedgerArgs,
-    #[command(flatten)]
-    limits: LimitArgs,
-}
-
 /// Serves until the client is gone or a signal comes.
-pub(crate) async fn mcp(args: &Mcp) -> Result<(), Failure> {
+pub(crate) async fn mcp(args: &args::Mcp) -> Result<(), Failure> {
     let listener = match args.http {
         Some(address) => Some(http::Listener::open(address, args.token_file.as_deref()).await?),
         None => None,

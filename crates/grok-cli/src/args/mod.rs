@@ -1,9 +1,9 @@
 //! The command line as clap reads it.
 
 mod ask;
+mod sell;
 mod wallet;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,11 +17,10 @@ use mpp_core::Amount;
 pub(crate) use ask::{
     Chat, Edit, Image, Pictures, Purchase, Question, Quote, Repl, Run, Schema, Speak, Tool, Web, X,
 };
+pub(crate) use sell::{Mcp, Serve};
 pub(crate) use wallet::{BalanceArgs, FundArgs, MakeArgs, ShowArgs, WalletArgs, WalletCommand};
 
 use crate::terminal::Color;
-
-use crate::mcp::Mcp;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -37,16 +36,6 @@ Exit codes:
   0  no payment is open any more
   4  the ledger cannot be opened
   5  some payments stay open";
-
-const SERVE_CODES: &str = "\
-Any client of OpenAI's API works with the base URL that is printed, such as OPENAI_BASE_URL=http://127.0.0.1:8403/v1.
-What an answer cost is in its head: x-mpp-amount (base units), x-mpp-currency, x-mpp-payment-id, x-mpp-transaction.
-
-Exit codes:
-  0  stopped, and of every payment it is known what became of it
-  2  wrong usage
-  4  cannot start
-  5  stopped, and of some payments it is unknown: grok-mpp reconcile finds out";
 
 const HELP: Styles = {
     let bold = anstyle::Style::new().bold();
@@ -120,7 +109,7 @@ pub(crate) enum Command {
         command: Vec<String>,
     },
     /// Sell the service on, on this machine, to whatever speaks OpenAI's API
-    #[command(after_help = SERVE_CODES)]
+    #[command(after_help = sell::SERVE_CODES)]
     Serve(Serve),
     /// Let the host of a language model buy answers: an MCP server on standard input and output, or over HTTP
     Mcp(Mcp),
@@ -193,26 +182,6 @@ pub(crate) struct Evidence {
     /// Print errors as JSON, too
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Serve {
-    /// Where to listen. Where other machines can connect, clients need a token, and a proxy with TLS in front to keep it
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8403")]
-    pub(crate) listen: SocketAddr,
-    /// File with the token that clients have to give as their API key. Without it the token is taken from the environment
-    /// variable GROK_MPP_SERVE_TOKEN, if it is set
-    #[arg(long, value_name = "FILE")]
-    pub(crate) token_file: Option<PathBuf>,
-    /// Most answers that are bought at once; further requests wait
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) at_once: u16,
-    #[command(flatten)]
-    pub(crate) service: ServiceArgs,
-    #[command(flatten)]
-    pub(crate) ledger: LedgerArgs,
-    #[command(flatten)]
-    pub(crate) limits: LimitArgs,
 }
 
 impl Cli {
