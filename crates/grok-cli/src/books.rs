@@ -6,14 +6,36 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use mpp_core::Amount;
+use mpp_core::tempo::{MAINNET, PATH_USD, USDC_E};
 use mpp_http::Payment;
 use mpp_http::chain::Rpc;
-use mpp_http::ledger::{Budget, LedgerError, Limit, Scope, SqlLedger, Standing, Window};
+use mpp_http::ledger::{Budget, Currency, LedgerError, Limit, Scope, SqlLedger, Standing, Window};
 
 use crate::args::{LedgerArgs, LimitArgs};
 use crate::config::{self, Config};
 use crate::failure::Failure;
-use crate::place::Place;
+
+/// A ledger's place. It does not print, as a URL may hold a password.
+#[derive(Clone)]
+pub(crate) enum Place {
+    /// The path of an SQLite file.
+    File(String),
+    /// The URL of a PostgreSQL database.
+    Postgres(String),
+}
+
+impl Place {
+    /// Reads a ledger's name, or says what is wrong with it without repeating it.
+    pub(crate) fn parse(name: &str) -> Result<Self, &'static str> {
+        match scheme(name).as_deref() {
+            _ if name.is_empty() => Err("must not be empty"),
+            _ if name.starts_with('~') => Err(NO_TILDE),
+            Some("postgres" | "postgresql") => Ok(Place::Postgres(name.to_owned())),
+            Some(_) => Err("must be the path of an SQLite file, or postgres://…"),
+            None => Ok(Place::File(name.to_owned())),
+        }
+    }
+}
 
 /// An open ledger and what else the config file says.
 #[derive(Debug)]
@@ -73,6 +95,33 @@ impl Books {
     }
 }
 
+/// What stands before `://`, in lower case.
+fn scheme(name: &str) -> Option<String> {
+    let (scheme, _) = name.split_once("://")?;
+    let fits = scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter));
+    fits.then(|| scheme.to_ascii_lowercase())
+}
+
+/// The dollars of mainnet, or of the only chain that is asked about, and whatever these were paid in there.
+pub(crate) fn currencies<'p>(
+    only: Option<u64>,
+    payments: impl IntoIterator<Item = &'p Payment>,
+) -> Vec<Currency> {
+    let mut currencies = match only {
+        None | Some(MAINNET) => vec![
+            Currency { chain_id: MAINNET, token: PATH_USD },
+            Currency { chain_id: MAINNET, token: USDC_E },
+        ],
+        Some(chain_id) => vec![Currency { chain_id, token: PATH_USD }],
+    };
+    for currency in payments.into_iter().map(Payment::currency) {
+        if only.is_none_or(|only| currency.chain_id == only) && !currencies.contains(&currency) {
+            currencies.push(currency);
+        }
+    }
+    currencies
+}
+
 fn budget(mut limits: Vec<Limit>, args: &LimitArgs) -> Budget {
     let given: [(Window, Option<Amount>); 4] = [
         (Window::Process, args.max_per_process),
@@ -104,7 +153,6 @@ async fn postgres(_url: &str) -> Result<SqlLedger, Failure> {
 pub(crate) fn make_folder(file: &Path) -> std::io::Result<()> {
     let Some(folder) = file.parent() else { return Ok(()) };
     let mut builder = DirBuilder::new();
-    #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(folder)
 }
@@ -113,3 +161,7 @@ pub(crate) fn make_folder(file: &Path) -> std::io::Result<()> {
 pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
+
+/// Why a path that begins like a home folder is none.
+pub(crate) const NO_TILDE: &str =
+    "must not begin with ~, which only shells replace: write out the home folder";

@@ -1,13 +1,12 @@
 //! `budget`: each limit and what is left of it, for each token, and how much of what counts as spent is not settled yet.
 
 use mpp_core::Amount;
-use mpp_core::tempo::{MAINNET, MODERATO, PATH_USD, USDC_E, token_name};
-use mpp_http::Payment;
-use mpp_http::ledger::{Currency, Ledger as _, LedgerError, Standing};
+use mpp_core::tempo::{MAINNET, MODERATO, token_name};
+use mpp_http::ledger::{Currency, Ledger as _, Standing};
 use serde_json::json;
 
 use crate::args;
-use crate::books::{Books, now};
+use crate::books::{Books, currencies, now};
 use crate::failure::Failure;
 use crate::output::{self, chain_name};
 use crate::payment;
@@ -33,8 +32,9 @@ pub(crate) async fn budget(args: &args::Budget) -> Result<(), Failure> {
     let books = Books::look(&args.ledger, &args.limits).await?;
     let open = books.ledger.payments(None, PAGE, true).await?;
     let or_more = u32::try_from(open.len()).is_ok_and(|count| count >= PAGE);
+    let latest = books.ledger.payments(None, PAGE, false).await?;
     let mut tokens = Vec::new();
-    for currency in currencies(&books, args.chain_id, &open).await? {
+    for currency in currencies(args.chain_id, latest.iter().chain(&open)) {
         let standing = books.budget.standing(&*books.ledger, currency, now()).await?;
         let open: Vec<_> = open.iter().filter(|payment| payment.currency() == currency).collect();
         let sum = open.iter().try_fold(Amount::ZERO, |sum, payment| sum.checked_add(payment.counted()));
@@ -43,26 +43,6 @@ pub(crate) async fn budget(args: &args::Budget) -> Result<(), Failure> {
     }
     let printed = if args.json { as_json(&books, &tokens) } else { as_text(args, &books, &tokens) };
     output::printed(printed, None)
-}
-
-/// Real money first, then whatever was paid with of late; on one chain only, if told so.
-async fn currencies(
-    books: &Books,
-    only: Option<u64>,
-    open: &[Payment],
-) -> Result<Vec<Currency>, LedgerError> {
-    let mut currencies =
-        vec![Currency { chain_id: MAINNET, token: PATH_USD }, Currency { chain_id: MAINNET, token: USDC_E }];
-    if let Some(chain_id) = only.filter(|only| *only != MAINNET) {
-        currencies = vec![Currency { chain_id, token: PATH_USD }];
-    }
-    let latest = books.ledger.payments(None, PAGE, false).await?;
-    for currency in latest.iter().chain(open).map(Payment::currency) {
-        if only.is_none_or(|only| currency.chain_id == only) && !currencies.contains(&currency) {
-            currencies.push(currency);
-        }
-    }
-    Ok(currencies)
 }
 
 fn as_json(books: &Books, tokens: &[Token]) -> std::io::Result<()> {

@@ -11,7 +11,6 @@ mod mcp;
 mod output;
 mod pages;
 mod payment;
-mod place;
 mod reconcile;
 mod repl;
 mod report;

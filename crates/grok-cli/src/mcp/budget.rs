@@ -1,13 +1,12 @@
 //! The tool `budget`: what may still be spent, and what is unknown of payments.
 
-use mpp_core::tempo::{MAINNET, PATH_USD, USDC_E};
-use mpp_http::ledger::{Currency, Ledger as _, LedgerError};
+use mpp_http::ledger::{Ledger as _, LedgerError};
 use mpp_http::{Money, Payment};
 use rmcp::model::CallToolResult;
 use serde_json::{Map, Value, json};
 
 use super::{Desk, report};
-use crate::books::{Books, now};
+use crate::books::{Books, currencies, now};
 use crate::failure::chain;
 use crate::output::instant;
 use crate::payment;
@@ -38,7 +37,7 @@ async fn standing(desk: &Desk, books: &Books, asked: Option<u64>) -> Result<Call
     let unknown: Vec<_> = open.iter().filter(|payment| payment.money() == Money::Unknown).collect();
     let mut lines = vec![format!("No call may cost more than ${}.", desk.service.max_cost)];
     let mut tokens = Vec::new();
-    for currency in currencies(&latest) {
+    for currency in currencies(None, &latest) {
         let standing = books.budget.standing(&*books.ledger, currency, now()).await?;
         if !standing.is_empty() {
             lines.push(format!("Token {} on chain {}:", currency.token, currency.chain_id));
@@ -73,16 +72,6 @@ async fn standing(desk: &Desk, books: &Books, asked: Option<u64>) -> Result<Call
         "payment": payment,
     });
     Ok(report::told(lines.join("\n"), told))
-}
-
-/// Real money, and what was paid with last.
-fn currencies(latest: &[Payment]) -> Vec<Currency> {
-    let mut currencies =
-        vec![Currency { chain_id: MAINNET, token: PATH_USD }, Currency { chain_id: MAINNET, token: USDC_E }];
-    let others = latest.iter().map(Payment::currency);
-    let others: Vec<_> = others.filter(|currency| !currencies.contains(currency)).collect();
-    currencies.extend(others);
-    currencies
 }
 
 /// What is known of a payment, for a model.
