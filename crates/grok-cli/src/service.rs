@@ -9,7 +9,7 @@ use grok_mpp::Grok;
 use mpp_core::tempo::{Address, PATH_USD, Signer, USDC_E};
 use mpp_core::{Amount, Decision, Policy};
 use mpp_http::chain::Rpc;
-use mpp_http::ledger::{Ledger as _, Settled, Step};
+use mpp_http::ledger::{Ledger as _, Settled, Standing, Step};
 use mpp_http::reconcile::{ReconcileError, watch};
 use mpp_http::{Client, Money, Payment};
 
@@ -164,6 +164,15 @@ impl Service {
             Ok(Ok(known)) => known,
             _ => payment,
         }
+    }
+
+    /// What a payment leaves of the limits it counts against, if the ledger says.
+    pub(crate) async fn left(&self, payment: Option<&Payment>) -> Vec<Standing> {
+        let (Some(books), Some(payment)) = (&self.books, payment) else { return Vec::new() };
+        books.left(payment).await.unwrap_or_else(|error| {
+            let _ = output::note(&format!("cannot tell what is left: {}", chain(&error)));
+            Vec::new()
+        })
     }
 
     /// A payment that the sandbox's own ledger made, with what it took.

@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::time::sleep;
 
 use crate::args::Purchase;
-use crate::failure::{Failure, chain};
+use crate::failure::Failure;
 use crate::output;
 use crate::report;
 use crate::service::Service;
@@ -204,17 +204,8 @@ async fn settled(service: &Service, asked: &Result<Answer, Error>) -> (Option<Pa
         }
         None => None,
     };
-    let left = left(service, payment.as_ref()).await;
+    let left = service.left(payment.as_ref()).await;
     (payment, left)
-}
-
-/// What a payment leaves of the limits it counts against, if the ledger says.
-async fn left(service: &Service, payment: Option<&Payment>) -> Vec<Standing> {
-    let (Some(books), Some(payment)) = (&service.books, payment) else { return Vec::new() };
-    books.left(payment).await.unwrap_or_else(|error| {
-        let _ = output::note(&format!("cannot tell what is left: {}", chain(&error)));
-        Vec::new()
-    })
 }
 
 /// What comes before a payment.

@@ -9,7 +9,6 @@ use grok_mpp::{Answer, Error};
 use mpp_core::error::Refusal;
 use mpp_core::exchange::{NotPaid, Reason};
 use mpp_http::Payment;
-use mpp_http::ledger::Standing;
 use rmcp::model::{CallToolResult, ProgressNotificationParam, ProgressToken};
 use rmcp::service::RequestContext;
 use rmcp::{Peer, RoleServer};
@@ -133,21 +132,14 @@ async fn told(
                 Some(payment) => Some(desk.service.with_fee(payment.clone()).await),
                 None => None,
             };
-            report::answer(answer, pictures, payment.as_ref(), &left(desk, payment.as_ref()).await)
+            let left = desk.service.left(payment.as_ref()).await;
+            report::answer(answer, pictures, payment.as_ref(), &left)
         }
         Err(error) => {
-            let left = left(desk, error.payment()).await;
+            let left = desk.service.left(error.payment()).await;
             let failure = Failure { left, ..Failure::call(error, error.payment().cloned()) };
             report::failure(&failure, &advice(error, desk))
         }
-    }
-}
-
-/// What a payment leaves of the limits it counts against, if the ledger says.
-async fn left(desk: &Desk, payment: Option<&Payment>) -> Vec<Standing> {
-    match (&desk.service.books, payment) {
-        (Some(books), Some(payment)) => books.left(payment).await.unwrap_or_default(),
-        _ => Vec::new(),
     }
 }
 
