@@ -60,7 +60,6 @@ impl fmt::Debug for Token {
 /// The text of a file that nobody else can read.
 fn private(path: &Path) -> Result<Zeroizing<String>, String> {
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    #[cfg(unix)]
     if file.metadata().is_ok_and(|it| std::os::unix::fs::PermissionsExt::mode(&it.permissions()) & 0o077 != 0)
     {
         return Err("others can read it; run chmod 600 on it, and think about whether they have".to_owned());

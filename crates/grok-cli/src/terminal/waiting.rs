@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::look::{Look, is_dumb, look, width};
 use super::text::{CODE, faint};
 
@@ -31,10 +33,7 @@ pub(crate) async fn unless_told_to_end<T>(work: impl Future<Output = T>) -> Opti
 }
 
 /// Completes on ctrl-C, when the terminal closes, or when the program is told to end.
-#[cfg(unix)]
 pub(crate) async fn told_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-
     let [Ok(mut interrupt), Ok(mut terminate)] =
         [SignalKind::interrupt(), SignalKind::terminate()].map(signal)
     else {
@@ -57,16 +56,8 @@ pub(crate) async fn told_to_end() {
     FOR_GOOD.fetch_or(for_good, Ordering::Relaxed);
 }
 
-#[cfg(unix)]
 fn has_terminal() -> bool {
     io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal()
-}
-
-#[cfg(not(unix))]
-pub(crate) async fn told_to_end() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
-    }
 }
 
 /// Whether what ended a wait was to end the program, and not that wait alone.

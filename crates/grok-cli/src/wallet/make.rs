@@ -86,7 +86,6 @@ fn place(args: &MakeArgs, config: &Config) -> Result<PathBuf, Failure> {
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
-    #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::AlreadyExists => there(path),

@@ -165,10 +165,7 @@ impl PrivateFile {
         if metadata.len() > most {
             return Err(format!("longer than {most} bytes"));
         }
-        #[cfg(unix)]
         let exposed = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0;
-        #[cfg(not(unix))]
-        let exposed = false;
         // A pipe has no length.
         let text = read_secret(file, most).map_err(|error| error.to_string())?;
         Ok(PrivateFile { text, exposed })
