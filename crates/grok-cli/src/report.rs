@@ -171,13 +171,16 @@ pub(crate) fn aside(answer: &Answer, keep: &Keep<'_>) -> io::Result<()> {
     for citation in answer.citations() {
         fact(&mut notes, "source", format_args!("{}", printable(citation, 300)))?;
     }
-    match answer.finish().filter(|finish| !ENDED_WELL.contains(finish)) {
+    match ended_early(answer) {
         None => Ok(()),
-        Some(finish) => {
-            let finish = printable(finish, 100);
-            fact(&mut notes, "ended early", format_args!("{finish}; --max-tokens allows more"))
-        }
+        Some(finish) => fact(&mut notes, "ended early", format_args!("{finish}; --max-tokens allows more")),
     }
+}
+
+/// Why an answer ended before it was whole, if it did.
+pub(crate) fn ended_early(answer: &Answer) -> Option<String> {
+    let finish = answer.finish().filter(|finish| !ENDED_WELL.contains(finish))?;
+    Some(printable(finish, 100))
 }
 
 /// A picture that a program made: where it is, or where it is kept from now on.
@@ -188,7 +191,7 @@ fn made(notes: &mut impl Write, image: &str, keep: &Keep<'_>) -> io::Result<()> 
     };
     let Saved { path, .. } = save(&bytes, Kind::of(&bytes), &keep.stem, keep.output)?;
     fact(notes, "picture", path.display())?;
-    show_image(&bytes).map(drop)
+    show_image(&bytes)
 }
 
 /// A price.

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use grok_mpp::Answer;
 use grok_mpp::answer::{Execution, Image};
-use mpp_core::{Amount, printable};
+use mpp_core::Amount;
 use mpp_http::ledger::Standing;
 use mpp_http::{Money, Payment, Quoted};
 use rmcp::model::{CallToolResult, ContentBlock, Resource};
@@ -14,7 +14,8 @@ use serde_json::{Map, Value, json};
 use crate::failure::Failure;
 use crate::output::{base_units, instant};
 use crate::payment;
-use crate::report::in_words;
+use crate::report::{ended_early, in_words};
+use crate::terminal::Kind;
 
 /// An answer; `pictures` says in which of the two shapes the tool promised it.
 pub(super) fn answer(
@@ -169,8 +170,8 @@ fn text(answer: &Answer) -> String {
     if !answer.citations().is_empty() {
         text += &format!("\n\nSources:\n{}", answer.citations().join("\n"));
     }
-    if let Some(finish) = answer.finish().filter(|finish| !ENDINGS.contains(finish)) {
-        text += &format!("\n\nThe answer ended early: {}; max_tokens allows more.", printable(finish, 100));
+    if let Some(finish) = ended_early(answer) {
+        text += &format!("\n\nThe answer ended early: {finish}; max_tokens allows more.");
     }
     text
 }
@@ -215,15 +216,12 @@ fn shown(place: usize, image: &Image) -> Vec<ContentBlock> {
     }
 }
 
-/// What a picture is, by how it begins; the service makes JPEG.
+/// What a picture is; the service makes JPEG.
 fn mime_type(bytes: &[u8]) -> &'static str {
-    match bytes {
-        [0x89, b'P', b'N', b'G', ..] => "image/png",
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
-        [b'G', b'I', b'F', b'8', ..] => "image/gif",
+    match Kind::of(bytes) {
+        Kind::Png => "image/png",
+        Kind::WebP => "image/webp",
+        Kind::Gif => "image/gif",
         _ => "image/jpeg",
     }
 }
-
-/// How an answer ends that is whole.
-const ENDINGS: [&str; 3] = ["completed", "stop", "end_turn"];

@@ -169,6 +169,7 @@ impl Page {
             _ => {}
         }
     }
+
     /// Takes more text into the block.
     fn write(&mut self, text: &str, style: Style) {
         self.inline.push(Span::new(text, over(self.style(), style)));

@@ -14,17 +14,16 @@ use super::file::Kind;
 use super::look::width;
 use super::waiting::aside;
 
-/// Shows a picture on standard error and says whether it did: not without a terminal, nor in one that cannot, nor where
+/// Shows a picture on standard error: not without a terminal, nor in one that cannot, nor where
 /// the bytes are of no kind that it knows.
 ///
 /// # Errors
 /// When standard error cannot be written to.
-pub(crate) fn show_image(bytes: &[u8]) -> io::Result<bool> {
+pub(crate) fn show_image(bytes: &[u8]) -> io::Result<()> {
     let protocol = Protocol::of(|name| std::env::var(name).unwrap_or_default());
-    let Some(protocol) = protocol.filter(|_| io::stderr().is_terminal()) else { return Ok(false) };
-    let Some(sequence) = protocol.sequence(bytes, width().min(MAX_COLUMNS)) else { return Ok(false) };
-    aside(|| writeln!(io::stderr(), "{sequence}"))?;
-    Ok(true)
+    let Some(protocol) = protocol.filter(|_| io::stderr().is_terminal()) else { return Ok(()) };
+    let Some(sequence) = protocol.sequence(bytes, width().min(MAX_COLUMNS)) else { return Ok(()) };
+    aside(|| writeln!(io::stderr(), "{sequence}"))
 }
 
 /// How a terminal is handed a picture.
