@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::to_bytes;
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
@@ -62,25 +62,7 @@ impl Door {
     async fn answer(&self, request: Request) -> Result<Response, ApiError> {
         let (head, body) = request.into_parts();
         let again = head.headers.get(RETRY_COUNT).is_some_and(|count| count != "0");
-        let key = match head.headers.get(IDEMPOTENCY_KEY).map(HeaderValue::to_str) {
-            Some(Ok(key)) if !key.is_empty() && key.len() <= LONGEST_KEY => Some(key.to_owned()),
-            None => None,
-            Some(_) => {
-                let message = format!("an Idempotency-Key has 1 to {LONGEST_KEY} visible ASCII characters");
-                return Err(ApiError::bad_request("", message));
-            }
-        };
-        let body = match tokio::time::timeout(BODY_PATIENCE, to_bytes(body, MOST_BYTES)).await {
-            Ok(Ok(body)) => body,
-            Ok(Err(_)) => {
-                let message = format!("the body broke off, or has more than {MOST_BYTES} bytes");
-                return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
-            }
-            Err(_) => {
-                let message = "the body did not come in time";
-                return Err(ApiError::new(StatusCode::BAD_REQUEST, "too_slow", message));
-            }
-        };
+        let (key, body) = (key(&head.headers)?, read(body).await?);
         let path = head.uri.path();
         let asked = form::read(&head.headers, &body)?;
         // Of what it says: a form is written otherwise each time.
@@ -154,6 +136,32 @@ async fn guarded(State(shop): State<Arc<Shop>>, request: Request, next: Next) ->
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
+}
+
+/// What the client calls the request, if it calls it something.
+fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    match headers.get(IDEMPOTENCY_KEY).map(HeaderValue::to_str) {
+        Some(Ok(key)) if !key.is_empty() && key.len() <= LONGEST_KEY => Ok(Some(key.to_owned())),
+        None => Ok(None),
+        Some(_) => {
+            let message = format!("an Idempotency-Key has 1 to {LONGEST_KEY} visible ASCII characters");
+            Err(ApiError::bad_request("", message))
+        }
+    }
+}
+
+async fn read(body: Body) -> Result<Bytes, ApiError> {
+    match tokio::time::timeout(BODY_PATIENCE, to_bytes(body, MOST_BYTES)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => {
+            let message = format!("the body broke off, or has more than {MOST_BYTES} bytes");
+            Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message))
+        }
+        Err(_) => {
+            let message = "the body did not come in time";
+            Err(ApiError::new(StatusCode::BAD_REQUEST, "too_slow", message))
+        }
+    }
 }
 
 fn nothing_here(status: StatusCode) -> Response {

@@ -38,17 +38,12 @@ use shop::{Shop, Total};
 /// Serves until it is told to stop.
 pub(crate) async fn serve(args: &args::Serve) -> Result<u8, Failure> {
     let guard = Guard::new(Token::read(args.token_file.as_deref(), guard::VARIABLE)?, args.listen.ip())?;
-    let listener = TcpListener::bind(args.listen).await;
-    let address = listener.as_ref().ok().and_then(|listener| listener.local_addr().ok());
-    let (listener, address) = match (listener, address) {
-        (Ok(listener), Some(address)) => (listener, address),
-        (Err(error), _) => {
-            let message =
-                format!("cannot listen on {}; name another place with --listen: {error}", args.listen);
-            return Err(Failure::unpaid(message));
-        }
-        _ => return Err(Failure::unpaid(format!("cannot listen on {}", args.listen))),
+    let taken = |error| {
+        let place = args.listen;
+        Failure::unpaid(format!("cannot listen on {place}; name another place with --listen: {error}"))
     };
+    let listener = TcpListener::bind(args.listen).await.map_err(taken)?;
+    let address = listener.local_addr().map_err(taken)?;
     let service =
         Service::start(&args.service, &args.ledger.config, Some((&args.ledger, &args.limits))).await?;
     let max_cost = service.max_cost;
@@ -56,7 +51,7 @@ pub(crate) async fn serve(args: &args::Serve) -> Result<u8, Failure> {
     let door = Door::new(Arc::clone(&shop), args.at_once);
 
     let _ = output::print_text(&format!("http://{address}/v1"));
-    let _ = note(&format!("listening    http://{address}/v1, at most ${} a call; ctrl-c stops", max_cost));
+    let _ = note(&format!("listening    http://{address}/v1, at most ${max_cost} a call; ctrl-c stops"));
     let connections = listener::listen(listener, door.router(), told_to_end()).await;
     let _ = note("stopping     once what is paid for is answered; ctrl-c once more does not wait");
     let ended = async {
