@@ -213,7 +213,8 @@ impl Database {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
     }
 
-    fn failed(&self, error: sqlx::Error) -> DatabaseError {
+    /// The error of this database that one of sqlx's is.
+    pub fn failed(&self, error: sqlx::Error) -> DatabaseError {
         DatabaseError::of(&self.place, error)
     }
 }

@@ -45,6 +45,14 @@ impl Gate {
 
     async fn look_after(&self, now: u64) -> Result<(), StoreError> {
         for sale in self.store.due(now, AT_ONCE).await? {
+            let sale = match sale {
+                Ok(sale) => sale,
+                // Somebody has to mend it, and nothing is sold till then; what others are due for does not wait for that.
+                Err(error) => {
+                    self.health.fail(&error);
+                    continue;
+                }
+            };
             match sale.state {
                 // This chain knows nothing of what happened on another.
                 _ if sale.chain_id != self.chain.chain_id() => self.postpone(&sale, LATER).await?,

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use alloy_primitives::B256;
 
-use super::{Sale, State, Store, StoreFuture};
+use super::{Sale, State, Store, StoreError, StoreFuture};
 
 #[derive(Default)]
 pub(crate) struct MemoryStore(Mutex<Sales>);
@@ -124,13 +124,13 @@ impl Store for MemoryStore {
         ready(())
     }
 
-    fn due(&self, now: u64, most: u32) -> StoreFuture<'_, Vec<Sale>> {
+    fn due(&self, now: u64, most: u32) -> StoreFuture<'_, Vec<Result<Sale, StoreError>>> {
         let sales = self.sales();
         let due = |sale: &&Sale| sale.due_at.is_some_and(|due| due <= now);
         let mut due: Vec<Sale> = sales.by_challenge.values().filter(due).cloned().collect();
         due.sort_by_key(|sale| sale.due_at);
         due.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-        ready(due)
+        ready(due.into_iter().map(Ok).collect())
     }
 
     fn owed(&self) -> StoreFuture<'_, u64> {

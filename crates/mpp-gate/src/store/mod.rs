@@ -37,8 +37,9 @@ pub trait Store: Send + Sync {
     /// Forgets a sale whose payment has not happened, if it is still this version.
     fn forget<'a>(&'a self, sale: &'a Sale) -> StoreFuture<'a, ()>;
 
-    /// At most `most` sales that are due at `now`, in Unix seconds, the longest due first.
-    fn due(&self, now: u64, most: u32) -> StoreFuture<'_, Vec<Sale>>;
+    /// At most `most` sales that are due at `now`, in Unix seconds, the longest due first; one that cannot be read is an
+    /// error among them.
+    fn due(&self, now: u64, most: u32) -> StoreFuture<'_, Vec<Result<Sale, StoreError>>>;
 
     /// What is owed to payers: how many sales have to be refunded and are not.
     fn owed(&self) -> StoreFuture<'_, u64>;
@@ -78,7 +79,7 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).forget(sale)
     }
 
-    fn due(&self, now: u64, most: u32) -> StoreFuture<'_, Vec<Sale>> {
+    fn due(&self, now: u64, most: u32) -> StoreFuture<'_, Vec<Result<Sale, StoreError>>> {
         (**self).due(now, most)
     }
 

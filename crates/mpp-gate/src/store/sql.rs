@@ -91,11 +91,11 @@ impl Store for SqlStore {
         }))
     }
 
-    fn due(&self, now: u64, most: u32) -> StoreFuture<'_, Vec<Sale>> {
+    fn due(&self, now: u64, most: u32) -> StoreFuture<'_, Vec<Result<Sale, StoreError>>> {
         Box::pin(self.0.within(Access::Statements, async move |db| {
             let query = select("WHERE due_at <= $1 ORDER BY due_at LIMIT $2");
             let rows = sqlx::query(query).bind(signed(now)).bind(i64::from(most)).fetch_all(&mut *db).await?;
-            Ok(rows.iter().map(row::read).collect::<Result<_, _>>()?)
+            Ok(rows.iter().map(|row| row::read(row).map_err(|error| self.0.failed(error).into())).collect())
         }))
     }
 

@@ -94,7 +94,7 @@ impl Store for Shelf {
         self.unless_locked(self.store.forget(sale))
     }
 
-    fn due(&self, now: u64, most: u32) -> StoreFuture<'_, Vec<Sale>> {
+    fn due(&self, now: u64, most: u32) -> StoreFuture<'_, Vec<Result<Sale, StoreError>>> {
         self.unless_locked(self.store.due(now, most))
     }
 

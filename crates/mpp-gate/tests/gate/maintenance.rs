@@ -147,6 +147,32 @@ async fn a_sale_that_somebody_is_at_is_left_alone_for_as_long_as_it_takes() {
 }
 
 #[tokio::test]
+async fn a_row_that_cannot_be_read_closes_the_shop_and_keeps_nobody_elses_money_back() {
+    let (till, folder) = (Till::default(), TempDir::new().unwrap());
+    let shop = Shop::lasting(&till, &folder, |gate| gate.operator(account(3))).await;
+    let mut references = Vec::new();
+    for _ in 0..2 {
+        let (payment, credential) = shop.buyer.payment("/apple", "two").await;
+        assert_eq!(shop.buyer.post("/apple", "two", &credential).await.status, 200);
+        references.push(payment.hash().unwrap().to_string());
+    }
+    let owed = "UPDATE sales SET state = 'refund-due', due_at = 0, ended_at = NULL, answer_status = NULL";
+    assert_eq!(book::write(&folder, owed).await, 2);
+    let damaged = format!("UPDATE sales SET amount = 'two' WHERE reference = '{}'", references[0]);
+    assert_eq!(book::write(&folder, &damaged).await, 1);
+    let shop = shop.maintained();
+    let other =
+        format!("SELECT state FROM sales WHERE reference = '{}' AND state = 'refunded'", references[1]);
+    eventually("it is refunded", async || book::read(&folder, &other).await.pop()).await;
+    eventually("the shop is closed", async || {
+        let answer = shop.buyer.post("/apple", "two", "").await;
+        (answer.status == 503).then_some(())
+    })
+    .await;
+    assert_eq!(till.sent().len(), 3);
+}
+
+#[tokio::test]
 async fn an_answer_is_kept_for_a_day_and_its_record_for_good() {
     let (till, folder) = (Till::default(), TempDir::new().unwrap());
     let shop = Shop::lasting(&till, &folder, |gate| gate).await;
