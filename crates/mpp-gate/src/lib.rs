@@ -53,7 +53,7 @@ mod deliver;
 
 mod produce;
 
-mod refund;
+mod maintain;
 
 mod status;
 
