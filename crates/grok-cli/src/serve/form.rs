@@ -78,12 +78,12 @@ fn split<'a>(bytes: &'a [u8], at: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     Some((before, after.strip_prefix(at)?))
 }
 
-/// As RFC 2046 §5.1.1 has it; it is looked for at every byte of the body.
-const LONGEST_BOUNDARY: usize = 70;
-
 fn wrong(message: impl Into<String>) -> ApiError {
     ApiError::bad_request("", message)
 }
+
+/// As RFC 2046 §5.1.1 has it; it is looked for at every byte of the body.
+const LONGEST_BOUNDARY: usize = 70;
 
 #[cfg(test)]
 mod tests {

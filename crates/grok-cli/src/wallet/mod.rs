@@ -22,10 +22,6 @@ use keystore::Keystore;
 use remote::RemoteSigner;
 pub(crate) use remote::SignerCommand;
 
-pub(crate) const VARIABLE: &str = "GROK_MPP_PRIVATE_KEY";
-/// Longest key file read, in bytes; a keystore takes 600.
-const MAX_KEY_FILE: u64 = 16 * 1024;
-
 /// Does what one of the wallet's commands says.
 pub(crate) async fn wallet(command: &WalletCommand) -> Result<(), Failure> {
     match command {
@@ -200,3 +196,7 @@ fn random<const SIZE: usize>() -> Result<Zeroizing<[u8; SIZE]>, Failure> {
         .map_err(|error| Failure::unpaid(format!("no randomness: {error}")))?;
     Ok(bytes)
 }
+
+pub(crate) const VARIABLE: &str = "GROK_MPP_PRIVATE_KEY";
+/// Longest key file read, in bytes; a keystore takes 600.
+const MAX_KEY_FILE: u64 = 16 * 1024;

@@ -11,12 +11,6 @@ use zeroize::Zeroizing;
 use super::{PrivateFile, read_secret, variable};
 use crate::failure::Failure;
 
-pub(super) const VARIABLE: &str = "GROK_MPP_PASSPHRASE";
-/// Longest secret read, in bytes.
-const MAX_SECRET: u64 = 4096;
-/// Longest line that a terminal takes, in bytes.
-const MAX_LINE: usize = 4096;
-
 /// The passphrase of what is there already.
 pub(super) fn known(file: Option<&Path>, of: &Path) -> Result<Zeroizing<String>, Failure> {
     match given(file)? {
@@ -115,3 +109,9 @@ impl Drop for Silenced {
         let _ = tcsetattr(&self.file, OptionalActions::Now, &self.before);
     }
 }
+
+pub(super) const VARIABLE: &str = "GROK_MPP_PASSPHRASE";
+/// Longest secret read, in bytes.
+const MAX_SECRET: u64 = 4096;
+/// Longest line that a terminal takes, in bytes.
+const MAX_LINE: usize = 4096;

@@ -6,12 +6,12 @@ mod input;
 mod object;
 mod tools;
 
+use grok_mpp::Grok;
 use serde_json::{Map, Value, json};
 
 use super::chat::OPENAI_ONLY;
 use super::error::ApiError;
 use super::order::{self, Order, Shape, switch};
-use grok_mpp::Grok;
 
 pub(super) use events::Teller;
 pub(super) use object::response;
