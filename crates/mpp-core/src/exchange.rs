@@ -2,16 +2,19 @@
 //! request, and what the answer to the paid one says about the money.
 //!
 //! 1. send the request with [`ACCEPT_PAYMENT`]; give the answer to [`Exchange::answered`];
-//! 2. on [`Next::Pay`], [`prepare`](Approval::prepare) the approval, sign it, record it, broadcast it if its credential
-//!    holds only the hash, and send the same request with the credential. An exchange approves once, an approval signs
-//!    once: no server can ask for a second payment;
+//! 2. on [`Next::Pay`], [`sign`](Approval::sign) the approval, record the payment, broadcast it if its credential holds only
+//!    the hash, and send the same request with the credential. An exchange approves once, an approval signs once: no server
+//!    can ask for a second payment;
 //! 3. give the answer, of whatever status, to [`SignedPayment::answered`]. Nothing is ever sent a third time.
+
+use std::net::IpAddr;
 
 pub use crate::accept::ACCEPT_PAYMENT;
 use crate::challenge::{AUTHORIZATION, Challenge, ChallengeError};
 use crate::policy::{Approval, Policy, Refusal};
 use crate::receipt::{Receipt, ReceiptError};
 use crate::tempo::SignedPayment;
+use crate::tempo::signer::{Signer, SignerError};
 
 /// A request that was sent without payment, and who decides whether to pay for it.
 #[derive(Debug)]
@@ -20,7 +23,7 @@ pub struct Exchange<'a> {
     pub method: &'a str,
     /// Its body; `None` when it cannot be sent a second time.
     pub body: Option<&'a [u8]>,
-    /// Whether it goes over TLS, or to this machine's loopback.
+    /// Whether nobody else can read along, as [`is_secure`] tells.
     pub secure: bool,
     /// Whether it has an `Authorization` field of its own.
     pub has_authorization: bool,
@@ -127,6 +130,38 @@ fn join(reasons: &[Reason]) -> String {
         text = format!("{text}{}{reason}", if text.is_empty() { "" } else { "; " });
     }
     text
+}
+
+/// Whether nobody else can read what goes to a URL of this scheme and host: it goes over TLS, or no further than this
+/// machine's loopback.
+///
+/// ```
+/// use mpp_core::exchange::is_secure;
+///
+/// assert!(is_secure(Some("https"), Some("shop.example")) && is_secure(Some("http"), Some("[::1]")));
+/// assert!(!is_secure(Some("http"), Some("shop.example")) && !is_secure(Some("http"), Some("127.0.0.1.shop.example")));
+/// ```
+#[must_use]
+pub fn is_secure(scheme: Option<&str>, host: Option<&str>) -> bool {
+    let host = host.unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let loopback =
+        host.parse::<IpAddr>().map_or(host.eq_ignore_ascii_case("localhost"), |ip| ip.is_loopback());
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")) || loopback
+}
+
+impl Approval {
+    /// [Prepares](Approval::prepare) the payment and has `signer` sign it, by its access key if it has one.
+    ///
+    /// # Errors
+    /// When it does not sign.
+    pub async fn sign(self, signer: &dyn Signer, now: u64, salt: u64) -> Result<SignedPayment, SignerError> {
+        let mut unsigned = self.prepare(signer.address(), now, salt);
+        if let Some(key) = signer.access_key() {
+            unsigned = unsigned.with_access_key(key);
+        }
+        let signature = signer.sign(&unsigned).await?;
+        Ok(unsigned.signed(&signature))
+    }
 }
 
 /// What the answer to a paid request says about the payment.

@@ -266,16 +266,12 @@ impl Client {
     }
 
     async fn sign(&self, approval: Approval, now: u64) -> Result<SignedPayment, Error> {
-        let salt = random()?;
-        let mut unsigned = approval.prepare(self.signer.address(), now, u64::from_ne_bytes(salt));
-        if let Some(key) = self.signer.access_key() {
-            unsigned = unsigned.with_access_key(key);
-        }
-        let signature = match Deadline::after(self.unpaid_timeout).limit(self.signer.sign(&unsigned)).await {
-            Ok(signature) => signature.map_err(Error::Signer)?,
+        let salt = u64::from_ne_bytes(random()?);
+        let signing = approval.sign(&*self.signer, now, salt);
+        let payment = match Deadline::after(self.unpaid_timeout).limit(signing).await {
+            Ok(payment) => payment.map_err(Error::Signer)?,
             Err(timeout) => return Err(Error::Signer(SignerError::new(timeout))),
         };
-        let payment = unsigned.signed(&signature);
         let span = tracing::Span::current();
         span.record("amount", payment.quote().amount.base_units());
         span.record("chain_id", payment.quote().chain_id);

@@ -1,14 +1,13 @@
 //! How requests leave: one method to implement for any HTTP stack, and the default on reqwest.
 
 use std::error::Error as _;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::Uri;
-use http::uri::Scheme;
 use http_body_util::BodyExt as _;
+use mpp_core::exchange::is_secure;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -137,10 +136,7 @@ impl Transport for ReqwestTransport {
 
 /// Whether nobody else can read along: TLS, or this machine's loopback.
 pub(crate) fn is_private(uri: &Uri) -> bool {
-    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let loopback =
-        host.parse::<IpAddr>().map_or(host.eq_ignore_ascii_case("localhost"), |ip| ip.is_loopback());
-    uri.scheme() == Some(&Scheme::HTTPS) || loopback
+    is_secure(uri.scheme_str(), uri.host())
 }
 
 /// Whether the connection ended before the head of a response was whole, for whatever reason but what was in it.
