@@ -5,15 +5,17 @@
 
 #![expect(clippy::print_stderr, reason = "it is what the example does")]
 
+use std::path::Path;
+
 use axum::Router;
-use axum::extract::Path;
+use axum::extract;
 use axum::http::StatusCode;
 use axum::routing::{get, get_service};
-use mpp_core::tempo::{self, LocalSigner};
+use mpp_core::tempo::{self, Address, LocalSigner};
 use mpp_gate::store::SqlStore;
 use mpp_gate::{Charge, Cost, Gate, Node, Payee, Secret};
 
-async fn weather(Path(city): Path<String>) -> Result<String, StatusCode> {
+async fn weather(extract::Path(city): extract::Path<String>) -> Result<String, StatusCode> {
     match city.as_str() {
         "paris" => Ok("rain, 9 °C\n".to_owned()),
         "rome" => Ok("sun, 21 °C\n".to_owned()),
@@ -22,28 +24,32 @@ async fn weather(Path(city): Path<String>) -> Result<String, StatusCode> {
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let payee = Payee {
-        realm: "weather.example".to_owned(),
-        currency: tempo::PATH_USD,
-        recipient: std::env::var("RECIPIENT")?.parse()?,
-    };
-    let node = Node::connect(&std::env::var("NODE")?).await?;
+/// The shop, paid over `node`, with its sales in the file `sales` and refunds by `operator`.
+pub(crate) async fn shop(
+    node: &str,
+    recipient: Address,
+    operator: LocalSigner,
+    sales: &Path,
+) -> Result<Router, Box<dyn std::error::Error>> {
+    let payee = Payee { realm: "weather.example".to_owned(), currency: tempo::PATH_USD, recipient };
     let price = Charge::new("0.005".parse()?).description("the weather");
-    let gate = Gate::new(payee, node, move |_: &_, _: &_| Cost::Charge(price.clone()))?
+    let gate = Gate::new(payee, Node::connect(node).await?, move |_: &_, _: &_| Cost::Charge(price.clone()))?
         // A shop that is more than an example keeps a secret of its own, 32 random bytes, beside the file.
-        .durable(
-            Secret::new(vec![7; 32]).ok_or("a longer secret")?,
-            SqlStore::sqlite("weather.sqlite").await?,
-        )
-        .operator(LocalSigner::from_hex(&std::env::var("OPERATOR_KEY")?)?);
+        .durable(Secret::new(vec![7; 32]).ok_or("a longer secret")?, SqlStore::sqlite(sales).await?)
+        .operator(operator);
 
     let upkeep = gate.clone();
     tokio::spawn(async move { upkeep.maintain().await });
-    let shop = Router::new()
+    Ok(Router::new()
         .route("/payments/{reference}", get_service(gate.status()))
-        .route("/{city}", get(weather).route_layer(gate));
+        .route("/{city}", get(weather).route_layer(gate)))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let recipient = std::env::var("RECIPIENT")?.parse()?;
+    let operator = LocalSigner::from_hex(&std::env::var("OPERATOR_KEY")?)?;
+    let shop = shop(&std::env::var("NODE")?, recipient, operator, Path::new("weather.sqlite")).await?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8403").await?;
     eprintln!("the weather is at http://127.0.0.1:8403/paris");
     Ok(axum::serve(listener, shop).await?)
