@@ -14,6 +14,7 @@ mod prompt;
 mod reconcile;
 mod run;
 mod serve;
+mod session;
 mod settings;
 mod signer;
 mod snapshots;

@@ -68,7 +68,7 @@ fn written(output: &Output, home: &Home) -> String {
 }
 
 /// A text without what differs each time: hashes, keys, times, ports.
-fn settled(text: &str) -> String {
+pub(crate) fn settled(text: &str) -> String {
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || "_-+/=:.".contains(letter);
     let mut all = String::new();
     for part in text.split_inclusive(|letter| !is_part(letter)) {

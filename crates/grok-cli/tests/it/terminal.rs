@@ -7,14 +7,14 @@ use serde_json::json;
 
 use crate::support::{Home, Shop, answer, assert_ended, challenge, stderr, stdout};
 
-/// Runs a command on a terminal of 80 columns and hands on what it writes; types each text of the script once the one before
+/// Runs a command on a terminal of so many columns as `COLUMNS` says and hands on what it writes; types each text of the script once the one before
 /// it has come; `close` closes the terminal.
 const TERMINAL: &str = r#"
 import fcntl, json, os, pty, select, struct, sys, termios
 script, command = json.loads(sys.argv[1]), sys.argv[2:]
 # The line stays open here: of one that its last user closed, not all that was written may come.
 terminal, line = pty.openpty()
-fcntl.ioctl(line, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+fcntl.ioctl(line, termios.TIOCSWINSZ, struct.pack("HHHH", 24, int(os.environ["COLUMNS"]), 0, 0))
 pid = os.fork()
 if pid == 0:
     os.setsid()
@@ -332,9 +332,9 @@ fn whoever_has_no_terminal_is_not_interrupted_when_one_closes() {
     assert_ended(&child.wait_with_output().expect("ended"), 5, "no complete answer within 2s");
 }
 
-/// Runs the command on a terminal, in colour unless the variables say otherwise; each text of the script is typed once the
+/// Runs the command on a terminal, in colour and 80 columns unless the variables say otherwise; each text of the script is typed once the
 /// one before it has come.
-fn on_terminal(
+pub(crate) fn on_terminal(
     home: &Home,
     variables: &[(&str, &str)],
     script: &[(&str, &str)],
@@ -345,7 +345,11 @@ fn on_terminal(
         .args(["-c", TERMINAL, &json!(script).to_string(), env!("CARGO_BIN_EXE_grok-mpp")])
         .args(arguments);
     command.current_dir(home.file(""));
-    command.env("TERM", "xterm-256color").env_remove("NO_COLOR").envs(variables.iter().copied());
+    command
+        .env("TERM", "xterm-256color")
+        .env("COLUMNS", "80")
+        .env_remove("NO_COLOR")
+        .envs(variables.iter().copied());
     command.output().expect("Python starts")
 }
 
