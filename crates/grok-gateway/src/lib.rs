@@ -24,8 +24,25 @@
 //! # }
 //! ```
 //!
-//! Who does not want to write that program turns on the feature `serve`: it adds the command `grok-gateway`, with limits,
-//! TLS, logs and metrics, and nothing to this library.
+//! # Reading on
+//!
+//! - [`Gateway`] puts a gate in front of each [`Route`] and documents beside them; `catalog.rs` is the table that server,
+//!   checks and documents are made from.
+//! - An [`Order`] is a request that was checked and priced, by [`Prices`]; an [`Upstream`] makes an [`Answer`] or a
+//!   [`Refusal`] of it. One of your own makes the gateway sell something else by the same routes.
+//! - [`sandbox`] is all of it without a model, on a chain inside the process or a node of this machine, for tests and for
+//!   trying things out.
+//!
+//! # Errors and money
+//!
+//! What is promised of the money is [`mpp_gate`]'s: [`Gateway::with_gate`] gives its gate an operator's key, so that an order
+//! whose upstream fails after it was paid is refunded, and a place where sales outlast the process. While an upstream is
+//! down, a breaker asks nobody to pay for it.
+//!
+//! # Features
+//!
+//! - `serve` is for who does not want to write that program: it adds the command `grok-gateway`, with limits, TLS, logs and
+//!   metrics, and nothing to this library.
 
 // In reading order, which rustfmt keeps within a group.
 mod gateway;

@@ -1,5 +1,8 @@
-//! Grok chat with server-side code execution, bought per call over MPP/Tempo: no account, no API key, a wallet and a
-//! limit.
+//! Answers from Grok, bought per call over MPP/Tempo: chat, answers for which it runs Python on the server, searches,
+//! pictures, speech. No account, no API key: a wallet and a limit.
+//!
+//! In goes a signer, a [`Policy`](mpp_core::Policy) and a question; out comes an [`Answer`] with the payment that bought
+//! it, or an [`Error`] that says what became of the money.
 //!
 //! ```no_run
 //! use grok_mpp::Grok;
@@ -20,13 +23,25 @@
 //! # }
 //! ```
 //!
-//! What the service may answer is known only in part, so nothing of an answer is required and
-//! [`raw`](Answer::raw) always holds all of it: a bought answer is never lost to its shape.
-
-/// Compiles the README's example.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
+//! # Reading on
+//!
+//! - [`Grok`] is the service and the wallet that pays it. It has a method for each of the service's seven routes, and
+//!   [`raw`](Grok::raw) for one that is newer than this crate.
+//! - [`Call`] is what such a method returns: settings, then [`send`](Call::send), [`stream`](Call::stream) for an answer
+//!   that comes in pieces, or [`quote`](Call::quote) for the price alone. What the service would refuse is refused before
+//!   anything is sent.
+//! - [`Conversation`] holds what was said so far, as the service keeps nothing between calls.
+//! - [`Answer`] reads what came back. What the service may answer is known only in part, so nothing of an answer is
+//!   required and [`raw`](Answer::raw) always holds all of it: a bought answer is never lost to its shape.
+//! - [`schema`] tells what the service says it sells that is not known here.
+//!
+//! # Errors and money
+//!
+//! Ask [`Error::money`] before anything else: after [`Unknown`](mpp_http::Money::Unknown) nothing must be asked again before
+//! the chain was. What came in place of an answer is in [`Error::body`]. Payments are made, written down and limited over
+//! time by [`mpp_http`]; a [`Client`](mpp_http::Client) with a ledger and a budget goes into [`Grok::with_client`].
+//!
+//! The crate has no features.
 
 pub mod answer;
 pub mod call;

@@ -39,11 +39,18 @@
 //! # Ok::<(), mpp_core::error::Error>(())
 //! ```
 //!
-//! [`exchange`] strings these steps into the whole conversation. A payee walks the other way: [`Challenge::issue`],
+//! [`exchange`] strings these steps into the whole conversation; what is left to whoever drives it is to record a payment
+//! before it is sent, and to send it to nobody but who asked. Steps fail by errors of their own, whose union is
+//! [`error::Error`]; a refusal by policy shows both numbers, what was asked and what is allowed. Until a payment is
+//! signed no money can have moved; after, [`exchange::Outcome`] says what an answer means.
+//!
+//! A payee walks the other way: [`Challenge::issue`],
 //! [`Credential::parse`], [`Challenge::is_bound_by`], [`Credential::verify`], [`Receipt::new`]. Between the last two lies
 //! the chain. A payment whose fee the payee pays goes through [`payee::Sponsor::cosign`] before it is broadcast; one that
 //! the payer broadcast goes through [`Credential::paid_by`] with the logs found. What could not be delivered is given
 //! back by a [`payee::Refund`].
+//!
+//! The crate has no features.
 
 // In reading order, which rustfmt keeps within a group.
 mod auth_param;

@@ -3,6 +3,18 @@
 //!
 //! [`mpp-http`](https://docs.rs/mpp-http) keeps its ledger here and [`mpp-gate`](https://docs.rs/mpp-gate) its sales. It is
 //! made for the two, shows types of sqlx, and promises no stable interface to anybody else.
+//!
+//! A [`Database`] is opened with the [`Schema`] that it has to have, which is made if it is not there. Work on it is a
+//! function of a connection, and [`Access`] says what it needs: a transaction that writes is alone with the database, so
+//! that what it read is still so. Work that nobody finishes in time, or waits for any more, takes its connection with it.
+//! A [`DatabaseError`] says in words what there is to do and holds the [`Fault`] it is; neither shows a password.
+//!
+//! # Features
+//!
+//! Without one there is no database; users turn on the features of the same names of the two crates above.
+//!
+//! - `sqlite` is for one machine: a file, and SQLite itself is built in.
+//! - `postgres` is for several machines.
 
 mod fault;
 mod place;

@@ -23,18 +23,38 @@
 //! # }
 //! ```
 //!
+//! # What is promised
+//!
 //! Each challenge and each transaction is taken once, under any concurrency. A challenge is bound to method, target and
 //! body of its request, so it pays for no other. What was paid for is kept: the payer who lost his answer gets it by
 //! sending the same request with the same credential, or with another of his and the same `Idempotency-Key`. When the
 //! service fails, the money is given back, if the gate has an [operator's key](Gate::operator).
 //!
-//! Charges are pulled (the payer signs, the payee broadcasts), with the fee paid by the payer or a
-//! [sponsor](Gate::sponsorship), or [pushed](Gate::modes); a charge of nothing is answered by a proof. Sales are kept in
-//! memory, and with them the challenges' secret, unless [`Gate::durable`] is told where to keep both: in SQLite (feature
-//! `sqlite`), or in PostgreSQL (feature `postgres`) for several instances of a gate. [`Gate::maintain`] runs beside the
-//! server; it makes refunds that could not be made at once and looks after what a crash left behind.
+//! [`Gate::maintain`] runs beside the server; it makes refunds that could not be made at once and looks after what a crash
+//! left behind. [`Gate::status`] is a page that tells what became of a payment. At the end of a server,
+//! [`Gate::finished`] waits for what was paid.
 //!
 //! Serve it over TLS, or behind something that does: the drafts forbid challenges in the clear.
+//!
+//! # Reading on
+//!
+//! - [`Gate`] is the layer, and its methods are all the choices there are. `Gate::serve`, in `gate.rs`, is the one path on
+//!   which money is taken.
+//! - [`Price`] says what a request [costs](Cost): nothing, a [`Charge`], or that it is not to be had. What the service
+//!   would refuse is best refused there, before payment.
+//! - [`Payee`] is who is paid, and in what. [`Node`] is the chain, asked by JSON-RPC; [`chain::Chain`] is what it is to the
+//!   gate.
+//! - Charges are pulled (the payer signs, the payee broadcasts), with the fee paid by the payer or a
+//!   [sponsor](Gate::sponsorship), or [pushed](Gate::modes); a charge of nothing is answered by a proof.
+//! - [`store`] is where sales are kept: in memory, and with them the challenges' [`Secret`], unless [`Gate::durable`] is
+//!   told where to keep both.
+//!
+//! # Features
+//!
+//! None is on by default, which is enough for a shop that may forget its sales when it ends.
+//!
+//! - `sqlite` is for who sells on one machine and wants sales to outlast the process.
+//! - `postgres` is for several instances behind a balancer, which are one gate then.
 
 // In reading order, which rustfmt keeps within a group.
 mod gate;

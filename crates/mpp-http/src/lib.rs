@@ -45,6 +45,24 @@
 //! What it never does, whatever a server answers: sign twice in one call, sign before the policy approved, send a
 //! credential in the clear or to another place than the one that asked, follow a redirect, or take a lost answer for
 //! an unpaid one.
+//!
+//! # Reading on
+//!
+//! - [`Client`] is signer, policy and options; [`Client::send`] is the one loop, commented by step.
+//!   [`Client::quote`] asks the price and pays nothing.
+//! - [`Response`] is an answer whose body is still to come, and the [`Payment`] that bought it, which knows how far it has
+//!   come and prints as [evidence](Payment::evidence) for a refund claim.
+//! - [`Error`] and [`Money`] say what became of the money, and with it whether to ask again: after
+//!   [`Unknown`](Money::Unknown) never before the chain was asked.
+//! - [`ledger`] keeps payments and budgets, [`reconcile`] settles what is open, [`chain`] is the node it asks.
+//! - [`Transport`] is one method, for another HTTP stack than reqwest.
+//!
+//! # Features
+//!
+//! None is on by default: payments are kept in memory then.
+//!
+//! - `sqlite` is for who wants payments and budgets to outlast the process, or to be shared by processes of one machine.
+//! - `postgres` is for who pays from one wallet on several machines.
 
 mod access_key;
 pub mod chain;
