@@ -22,6 +22,21 @@
 //! Whatever goes wrong with a component panics and says so: there is no test to go on with. Every component
 //! ends with the process that started it.
 
+/// Compiles the programs in the READMEs and in the guides.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../../README.md")]
+    #[doc = include_str!("../../grok-mpp/README.md")]
+    #[doc = include_str!("../../mpp-core/README.md")]
+    #[doc = include_str!("../../mpp-gate/README.md")]
+    #[doc = include_str!("../../mpp-http/README.md")]
+    struct Readmes;
+    #[doc = include_str!("../../../docs/gateway.md")]
+    struct Gateway;
+    #[doc = include_str!("../../../docs/reuse-mpp-core.md")]
+    struct ReuseMppCore;
+}
+
 mod account;
 mod anvil;
 pub mod bare;
