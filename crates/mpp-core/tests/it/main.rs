@@ -4,6 +4,7 @@
 
 mod access_key;
 mod captures;
+mod conversation;
 mod exchange;
 mod headers;
 mod hostile;

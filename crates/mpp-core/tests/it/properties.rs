@@ -15,7 +15,7 @@ use crate::raw;
 use crate::support::{NOW, base64url, challenge, charge, header, parameters, parse};
 
 /// Any text a person could be shown: all of Unicode but control characters.
-fn shown() -> impl Strategy<Value = String> {
+pub(crate) fn shown() -> impl Strategy<Value = String> {
     vec(any::<char>().prop_filter("control", |letter| !letter.is_control()), 0..40)
         .prop_map(|letters| letters.into_iter().collect())
 }
@@ -33,7 +33,7 @@ fn modes() -> impl Strategy<Value = Modes> {
 }
 
 /// A charge as a server could write it, within the rules; most amounts small, some as large as they get.
-fn request() -> impl Strategy<Value = Value> {
+pub(crate) fn request() -> impl Strategy<Value = Value> {
     let splits = vec((1..1000_u128, address(), option::of(any::<[u8; 32]>())), 0..=10);
     let amount = prop_oneof![0..50_000_u128, any::<u128>()];
     let modes =
