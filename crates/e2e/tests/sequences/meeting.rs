@@ -91,7 +91,7 @@ impl Meeting {
             false => PATIENCE,
         };
         let customer = customer.clone().with(|client| {
-            let client = client.ledger(Arc::clone(&ledger)).budget(budget());
+            let client = client.ledger(Arc::clone(&ledger));
             client.unpaid_timeout(timeout).paid_timeout(timeout)
         });
         let (signatures, sent) = (customer.signatures(), customer.sent().len());
@@ -227,14 +227,16 @@ impl Seen {
         money == said || meeting.is_untidy() || (late && money == Money::Unknown)
     }
 
-    /// The budget has room for one payment: what is gone, or may be, leaves none for a second.
+    /// With a budget for one payment: what is gone, or may be, leaves no room for a second.
     async fn faults_of_a_second_call(&self, customer: &Customer) -> Option<String> {
         let honest = ScriptedServer::start(|heard| match heard.credential() {
             None => required(&[plain()]),
             Some(_) => Reply::new(200, &[], "bought"),
         });
         let honest = honest.await;
-        let customer = customer.clone().with(|client| client.unpaid_timeout(PATIENCE).paid_timeout(PATIENCE));
+        let customer = customer
+            .clone()
+            .with(|client| client.budget(budget()).unpaid_timeout(PATIENCE).paid_timeout(PATIENCE));
         let before = customer.signatures();
         let ending = call(&customer, &honest.url("/"), false).await;
         let signed = customer.signatures() - before;
