@@ -38,7 +38,7 @@ impl Amount {
         self.0 == 0
     }
 
-    /// The sum, or `None` past 2^128.
+    /// The sum, or `None` past 2^128 base units.
     #[must_use]
     pub const fn checked_add(self, other: Amount) -> Option<Amount> {
         match self.0.checked_add(other.0) {

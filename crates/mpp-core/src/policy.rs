@@ -70,7 +70,8 @@ impl Policy {
         }
     }
 
-    /// Lowers the most that a call may cost (fee not included); a higher amount than the policy has changes nothing.
+    /// Lowers the most that a call may cost, in base units, fee not included; a higher amount than the policy has changes
+    /// nothing.
     #[must_use]
     pub fn at_most(mut self, amount: Amount) -> Self {
         self.max_amount = self.max_amount.min(amount);
@@ -150,7 +151,8 @@ impl Policy {
         }
     }
 
-    /// Reads what a challenge would cost, and why it would not be approved if it would not be; asks nobody.
+    /// Reads what a challenge would cost at `now`, in Unix seconds, and why it would not be approved if it would not be;
+    /// asks nobody.
     ///
     /// # Errors
     /// When what it asks for cannot be read.

@@ -39,7 +39,8 @@ pub struct Quote {
 }
 
 impl Quote {
-    /// Reads the terms off a challenge that was approved before, given the chain and the fee ceiling it was approved with.
+    /// Reads the terms off a challenge that was approved before, given the chain and the fee ceiling, in base units, it was
+    /// approved with.
     ///
     /// # Errors
     /// When what it asks for cannot be read.

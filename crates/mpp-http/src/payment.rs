@@ -207,7 +207,7 @@ impl Payment {
         }
     }
 
-    /// What it takes out of a budget: what it cost, or, before that is known, what it may.
+    /// What it takes out of a budget, in base units: what it cost, or, before that is known, what it may.
     #[must_use]
     pub fn counted(&self) -> Amount {
         match &self.settled {

@@ -97,7 +97,7 @@ impl Budget {
         Budget::default()
     }
 
-    /// Limits all payments together.
+    /// Limits all payments together, to `amount` base units of each token.
     #[must_use]
     pub fn per(self, window: Window, amount: Amount) -> Self {
         self.and(Scope::All, window, amount)
