@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use mpp_core::Policy;
 use mpp_core::tempo::{self, LocalSigner};
-use mpp_http::{Client, Money};
+use mpp_http::{Client, Money, Payment};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -27,6 +27,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Ok(())
         }
         Err(error) if error.money() == Money::NotMoved => Err(format!("no money moved: {error}").into()),
-        Err(error) => Err(format!("look at {:?}: {error}", error.payment()).into()),
+        Err(error) => {
+            let hash = error.payment().and_then(Payment::hash);
+            Err(format!("{error}; before asking again look up the transaction {hash:?}").into())
+        }
     }
 }
