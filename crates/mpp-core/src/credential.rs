@@ -119,10 +119,11 @@ impl Credential {
     }
 }
 
-/// `did:pkh:eip155:<chain id>:<address>`
+/// `did:pkh:eip155:<chain id>:<address>`, the chain id without a sign or zeros before it (CAIP-2).
 fn parse_did(text: &str) -> Option<(u64, Address)> {
-    let (chain_id, address) = text.strip_prefix(DID)?.split_once(':')?;
-    Some((chain_id.parse().ok()?, charge::hex(address)?.into()))
+    let (digits, address) = text.strip_prefix(DID)?.split_once(':')?;
+    let chain_id: u64 = digits.parse().ok()?;
+    (chain_id.to_string() == digits).then_some((chain_id, charge::hex(address)?.into()))
 }
 
 /// A credential as JSON. Not the credential itself, which nobody should serialise by accident.

@@ -206,10 +206,11 @@ impl std::fmt::Debug for SignedTransaction {
     }
 }
 
-/// Gas at its highest price, in base units, rounded up.
+/// Gas at its highest price, in base units, rounded up; the highest amount if it is more than that.
 pub(super) fn fee_ceiling(gas_limit: u64, max_fee_per_gas: u128) -> Amount {
-    let attodollars = u128::from(gas_limit).saturating_mul(max_fee_per_gas);
-    Amount::from_base_units(attodollars.div_ceil(1_000_000_000_000))
+    let attodollars = U256::from(gas_limit).saturating_mul(U256::from(max_fee_per_gas));
+    let units = attodollars.div_ceil(U256::from(1_000_000_000_000_u64));
+    Amount::from_base_units(units.saturating_to())
 }
 
 /// Reads the list in the order it is written; whom it is of follows from the signature.

@@ -216,6 +216,9 @@ fn fees_above_the_policys_ceiling_are_refused() {
     assert!(policy().fees(fees).max_fee(ceiling).approve(challenge(&charge()), b"", NOW).is_ok());
     let unbounded = Fees { max_fee_per_gas: u128::MAX, gas_first_transfer: u64::MAX, ..fees };
     assert!(matches!(refusal(&policy().fees(unbounded), &charge()), Refusal::Fee { .. }));
+    // 2^64 gas at 2^128 is more than 2^128 base units, and no less for being more than an amount can say.
+    let allowed = Amount::from_base_units(u128::MAX - 1);
+    assert!(matches!(refusal(&policy().fees(unbounded).max_fee(allowed), &charge()), Refusal::Fee { .. }));
 }
 
 #[test]

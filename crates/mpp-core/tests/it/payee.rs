@@ -300,8 +300,10 @@ fn a_proof_is_of_its_source_for_its_challenge() {
     let own = source(CHAIN, signer().address());
     assert_eq!(verify(payment.challenge(), Some(&own)), Ok(()));
     let stranger = source(CHAIN, STRANGER.parse().expect("an address"));
+    let [plus, zero] = [":+", ":0"].map(|sign| own.replace(&format!(":{CHAIN}"), &format!("{sign}{CHAIN}")));
+    let elsewhere = source(42431, signer().address());
     for other in
-        [None, Some(&*stranger), Some(&*source(42431, signer().address())), Some("did:key:z"), Some("")]
+        [None, Some(&*stranger), Some(&elsewhere), Some(&plus), Some(&zero), Some("did:key:z"), Some("")]
     {
         assert_eq!(verify(payment.challenge(), other), Err(VerifyError::Source), "{other:?}");
     }
