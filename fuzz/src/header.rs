@@ -5,6 +5,7 @@
 //! code unit; known parameters are checked, and a fault in one is a fault of its challenge. After a fault, reading goes
 //! on behind the next comma, outside quotes, that is not followed by a parameter.
 
+use crate::base64;
 use crate::json::{self, Json};
 use crate::time;
 
@@ -21,6 +22,23 @@ pub struct Challenge {
     pub description: Option<String>,
     pub opaque: Option<String>,
     pub credential_header: &'static str,
+}
+
+impl From<&mpp_core::Challenge> for Challenge {
+    fn from(challenge: &mpp_core::Challenge) -> Self {
+        Challenge {
+            id: challenge.id().to_owned(),
+            realm: challenge.realm().to_owned(),
+            method: challenge.method().to_owned(),
+            intent: challenge.intent().to_owned(),
+            request: challenge.request().to_owned(),
+            expires_at: challenge.expires_at(),
+            digest: challenge.digest().map(str::to_owned),
+            description: challenge.description().map(str::to_owned),
+            opaque: challenge.opaque().map(str::to_owned),
+            credential_header: challenge.credential_header(),
+        }
+    }
 }
 
 /// Every Payment challenge of a response's fields; `None` for a malformed one.
@@ -52,7 +70,8 @@ pub fn challenges(fields: &[&[u8]]) -> Vec<Option<Challenge>> {
     found
 }
 
-type Params = Vec<(String, String)>;
+/// Names in lower case, and values.
+pub type Params = Vec<(String, String)>;
 /// What a rule matched and what is left, or where it failed.
 type Matched<'a, T> = Result<(T, &'a [u8]), &'a [u8]>;
 
@@ -203,7 +222,7 @@ fn strip(input: &[u8], class: impl Fn(u8) -> bool) -> &[u8] {
 }
 
 /// The parameters of draft-httpauth-payment §5.1.
-fn check(params: &Params) -> Option<Challenge> {
+pub fn check(params: &Params) -> Option<Challenge> {
     let value = |name: &str| params.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
     let shown = |text: &str| !text.chars().any(|letter| letter.is_control() && letter != '\t');
     let name = |name| value(name).filter(|text| !text.is_empty() && shown(text));
@@ -245,42 +264,16 @@ fn is_digest(value: &str) -> bool {
     let Some(value) = value.strip_prefix("sha-256=") else { return false };
     let colons = value.len() > 1 && value.starts_with(':') && value.ends_with(':');
     let bare = if colons { &value[1..value.len() - 1] } else { value };
-    bare.len() == 44 && bare.ends_with('=') && base64(bare, b"+/").is_some_and(|bytes| bytes.len() == 32)
+    bare.len() == 44
+        && bare.ends_with('=')
+        && base64::decode(bare, b"+/").is_some_and(|bytes| bytes.len() == 32)
 }
 
 /// A JSON object of strings in base64url, or in base64, padded or not.
 fn is_opaque(value: &str) -> bool {
-    let alphabet = if value.contains(['+', '/']) { b"+/" } else { b"-_" };
-    let Some(bytes) = (value.len() <= 16_384).then(|| base64(value, alphabet)).flatten() else {
-        return false;
-    };
+    let Some(bytes) = base64::decode_any(value).filter(|_| value.len() <= 16_384) else { return false };
     match json::parse(&bytes) {
         Some(Json::Object(members)) => members.iter().all(|(_, value)| matches!(value, Json::String(_))),
         _ => false,
     }
-}
-
-/// RFC 4648 with these two last letters of the alphabet: right padding or none, and no bits to spare.
-fn base64(text: &str, last: &[u8; 2]) -> Option<Vec<u8>> {
-    let bare = text.trim_end_matches('=');
-    if bare.len() % 4 == 1
-        || bare.len() < text.len() && (!text.len().is_multiple_of(4) || text.len() - bare.len() > 2)
-    {
-        return None;
-    }
-    let mut bits: Vec<bool> = Vec::new();
-    for byte in bare.bytes() {
-        let six = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            _ if byte == last[0] => 62,
-            _ if byte == last[1] => 63,
-            _ => return None,
-        };
-        bits.extend((0..6).rev().map(|at| six >> at & 1 == 1));
-    }
-    let (bytes, spare) = bits.split_at(bits.len() / 8 * 8);
-    let byte = |bits: &[bool]| bits.iter().fold(0, |byte, bit| byte << 1 | u8::from(*bit));
-    (!spare.contains(&true)).then(|| bytes.chunks(8).map(byte).collect())
 }

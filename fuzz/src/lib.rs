@@ -1,13 +1,18 @@
-//! Slow readers and writers that follow the grammars rule by rule, for the fuzz targets to compare mpp-core with. They
-//! share no code with it and know no better than the documents they cite.
-//!
-//! Run a target from the project's root, for a minute:
-//!
-//!     cargo +nightly fuzz run challenge -- -max_total_time=60
+//! Slow readers and writers that follow the grammars rule by rule, for the fuzz targets to compare the crates with. They
+//! share no code with them and know no better than the documents they cite.
 
 #![forbid(unsafe_code)]
 
+pub mod accept;
+pub mod base64;
+pub mod charge;
+pub mod credential;
+pub mod events;
 pub mod header;
 pub mod json;
+pub mod key;
+pub mod payments;
 pub mod rlp;
+pub mod text;
 pub mod time;
+pub mod words;

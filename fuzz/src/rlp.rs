@@ -1,22 +1,54 @@
-//! A signed Tempo transaction written as RLP, field by field (TIP-0001).
+//! A Tempo transaction written as RLP, field by field (TIP-0001).
 
 use mpp_core::tempo::{Address, FeePayment, Transaction};
 
 /// The bytes of type `kind` that `decode` must have read, given the signature's bytes and the sender.
 pub fn encode(kind: u8, transaction: &Transaction, sender: Address, signature: &[u8]) -> Vec<u8> {
-    let (fee_token, sponsor) = match (&transaction.fee, kind) {
-        (FeePayment::Sender(token), _) => {
-            (string(token.as_ref().map_or(&[][..], |it| it.as_slice())), vec![0x80])
-        }
-        (FeePayment::Sponsor, 0x78) => (string(&[]), string(sender.as_slice())),
-        // What the sender signed, before it was put into an envelope.
-        (FeePayment::Sponsor, _) => (string(&[]), vec![0x00]),
+    let (token, slot) = match (&transaction.fee, kind) {
+        (FeePayment::Sponsor, 0x78) => (None, string(sender.as_slice())),
+        _ => before_sponsor(transaction),
     };
+    write(kind, transaction, token, slot, Some(signature))
+}
+
+/// What the sender's own key signs the keccak256 of.
+pub fn to_sign(transaction: &Transaction) -> Vec<u8> {
+    let (token, slot) = before_sponsor(transaction);
+    write(0x76, transaction, token, slot, None)
+}
+
+/// What a sponsor who pays in `token` signs the keccak256 of.
+pub fn to_cosign(transaction: &Transaction, sender: Address, token: Address) -> Vec<u8> {
+    write(0x78, transaction, Some(token), string(sender.as_slice()), None)
+}
+
+/// The transaction with both signatures, each r, s and v.
+pub fn cosigned(transaction: &Transaction, sender: &[u8; 65], token: Address, sponsor: &[u8; 65]) -> Vec<u8> {
+    let parity = [sponsor[64] - 27];
+    let sponsor = list(&[number(&parity), number(&sponsor[..32]), number(&sponsor[32..64])]);
+    write(0x76, transaction, Some(token), sponsor, Some(sender))
+}
+
+/// The fee's token and the slot of the sponsor's signature as the sender signs them.
+fn before_sponsor(transaction: &Transaction) -> (Option<Address>, Vec<u8>) {
+    match transaction.fee {
+        FeePayment::Sender(token) => (token, vec![0x80]),
+        FeePayment::Sponsor => (None, vec![0x00]),
+    }
+}
+
+fn write(
+    kind: u8,
+    transaction: &Transaction,
+    token: Option<Address>,
+    slot: Vec<u8>,
+    signature: Option<&[u8]>,
+) -> Vec<u8> {
     let calls = transaction
         .calls
         .iter()
         .map(|call| list(&[string(call.to.as_slice()), string(&[]), string(&call.input)]));
-    let fields = [
+    let mut fields = vec![
         number(&transaction.chain_id.to_be_bytes()),
         number(&transaction.max_priority_fee_per_gas.to_be_bytes()),
         number(&transaction.max_fee_per_gas.to_be_bytes()),
@@ -27,11 +59,11 @@ pub fn encode(kind: u8, transaction: &Transaction, sender: Address, signature: &
         number(&transaction.nonce.to_be_bytes()),
         number(&transaction.valid_before.unwrap_or(0).to_be_bytes()),
         number(&transaction.valid_after.unwrap_or(0).to_be_bytes()),
-        fee_token,
-        sponsor,
+        string(token.as_ref().map_or(&[][..], |token| token.as_slice())),
+        slot,
         list(&[]),
-        string(signature),
     ];
+    fields.extend(signature.map(string));
     [vec![kind], list(&fields)].concat()
 }
 

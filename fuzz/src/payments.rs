@@ -1,0 +1,60 @@
+//! Signed payments for targets to change, and the payee that asked for them.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use mpp_core::payee::{Offer, body_digest};
+use mpp_core::tempo::{self, Address, LocalSigner, Modes, SignedPayment};
+use mpp_core::{Amount, Challenge, ChargeRequest, Policy, Transfer};
+
+/// When they were made, in Unix seconds.
+pub const NOW: u64 = 1_800_000_000;
+/// What the payee's challenges are bound by.
+pub const SECRET: &[u8] = b"a secret of the payee";
+
+/// A plain payment, one with splits, a sponsored one, one that is pushed, the first by an access key, and a proof.
+pub static PAYMENTS: LazyLock<[SignedPayment; 6]> = LazyLock::new(|| {
+    let charge = |amount| {
+        let amount = Amount::from_base_units(amount);
+        ChargeRequest::new(amount, tempo::PATH_USD, Address::repeat_byte(0x74), tempo::MAINNET)
+    };
+    let split = |amount, memo| Transfer {
+        to: Address::repeat_byte(0xa1),
+        amount: Amount::from_base_units(amount),
+        memo,
+    };
+    let splits = vec![split(1, None), split(2, Some(tempo::B256::repeat_byte(0xab)))];
+    let account = Some(tempo::PATH_USD);
+    [
+        (charge(10_000).with_modes(Modes::Both), None),
+        (charge(10_000).split(splits).expect("less than the amount"), None),
+        (charge(10_000).sponsored(), None),
+        (charge(10_000).with_modes(Modes::Push), None),
+        (charge(10_000).with_modes(Modes::Both), account),
+        (charge(0).with_external_id("order \u{2116} 1"), None),
+    ]
+    .map(|(charge, account)| pay(&charge, account))
+});
+
+fn pay(charge: &ChargeRequest, account: Option<Address>) -> SignedPayment {
+    let digest = body_digest(b"body");
+    let offer = Offer {
+        realm: "shop.example",
+        request: charge,
+        expires_at: Some(NOW + 20),
+        digest: Some(&digest),
+        description: Some("a thing"),
+        opaque: BTreeMap::from([("order", "1")]),
+    };
+    let challenge = Challenge::issue(SECRET, &offer).expect("a challenge");
+    let policy = Policy::new(tempo::MAINNET, [tempo::PATH_USD], Amount::from_base_units(10_000));
+    let policy = policy.realms(["shop.example"]).push(true);
+    let signer = LocalSigner::from_bytes(&[0x11; 32]).expect("a key");
+    let approval = policy.approve(challenge, b"body", NOW).expect("approved");
+    let unsigned = match account {
+        None => approval.prepare(signer.address(), NOW, 5),
+        Some(account) => approval.prepare(account, NOW, 5).with_access_key(signer.address()),
+    };
+    let signature = signer.sign(&unsigned);
+    unsigned.signed(&signature)
+}
