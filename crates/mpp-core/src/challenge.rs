@@ -290,6 +290,7 @@ pub(crate) const MAX_REQUEST: usize = 16 * 1024;
 /// Why one challenge of a response is unusable, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("payment challenge in WWW-Authenticate field {field}: {fault}")]
+#[non_exhaustive]
 pub struct ChallengeError {
     /// Which `WWW-Authenticate` field of the response, counted from 0.
     pub field: usize,

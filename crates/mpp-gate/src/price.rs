@@ -7,6 +7,7 @@ use mpp_core::{Amount, Transfer};
 
 /// What a request costs.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Cost {
     /// Nothing; it goes through as it is.
     Free,

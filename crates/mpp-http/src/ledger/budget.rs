@@ -75,6 +75,7 @@ pub struct Currency {
 
 /// A limit and how much of it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Standing {
     /// The limit.
     pub limit: Limit,
