@@ -24,7 +24,7 @@ pub(crate) enum Failed {
     #[error("no money moved: {0}")]
     NotPaid(BoxError),
     #[error("a payment was sent (memo {0:?}), its outcome is {1:?}: {2}")]
-    Sent(Option<tempo::B256>, exchange::Outcome, BoxError),
+    Sent(Option<tempo::B256>, Box<exchange::Outcome>, BoxError),
 }
 
 impl Pay {
@@ -68,7 +68,8 @@ impl Middleware for Pay {
             let key = format!("\"{random:x}\"").try_into().map_err(not_paid)?;
             again.headers_mut().insert("idempotency-key", key);
         }
-        let sent = |outcome, cause| Error::middleware(Failed::Sent(payment.memo(), outcome, cause));
+        let failed = |outcome, cause| Failed::Sent(payment.memo(), Box::new(outcome), cause);
+        let sent = |outcome, cause| Error::middleware(failed(outcome, cause));
         let lost = |error: Error| sent(exchange::Outcome::Unknown, error.without_url().into());
         let mut answer = next.run(again, more).await.map_err(lost)?;
         let (status, receipt) = (answer.status(), answer.headers().get("payment-receipt"));

@@ -26,7 +26,7 @@ pub(crate) enum Error {
     #[error("no money moved: {0}")]
     NotPaid(BoxError),
     #[error("a payment was sent (memo {0:?}), its outcome is {1:?}: {2}")]
-    Sent(Option<tempo::B256>, Outcome, BoxError),
+    Sent(Option<tempo::B256>, Box<Outcome>, BoxError),
 }
 
 impl<S: Clone + Send + 'static, B: Send + 'static> Layer<S> for Pay
@@ -71,7 +71,7 @@ async fn send<B>(pay: Pay, service: Boxed<B>, mut request: Request<Bytes>) -> Re
         let key = format!("\"{random:x}\"").try_into().map_err(not_paid)?;
         request.headers_mut().insert("idempotency-key", key);
     }
-    let sent = |outcome, cause| Error::Sent(payment.memo(), outcome, cause);
+    let sent = |outcome, cause| Error::Sent(payment.memo(), Box::new(outcome), cause);
     let mut answer = service.oneshot(request).await.map_err(|error| sent(Outcome::Unknown, error))?;
     let (status, receipt) = (answer.status(), answer.headers().get("payment-receipt"));
     let outcome = payment.answered(status.as_u16(), receipt.map(HeaderValue::as_bytes));

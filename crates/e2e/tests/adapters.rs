@@ -1,6 +1,8 @@
 //! The two examples that pay from within somebody else's HTTP client, by `mpp_core::exchange` alone: what the published
 //! server gets from them, and what servers that cheat or break do not.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -232,7 +234,7 @@ impl From<layer::Error> for Failure {
     fn from(error: layer::Error) -> Self {
         match error {
             layer::Error::NotPaid(reason) => Failure::NotPaid(reason.to_string()),
-            layer::Error::Sent(_, outcome, _) => Failure::Sent(outcome),
+            layer::Error::Sent(_, outcome, _) => Failure::Sent(*outcome),
         }
     }
 }
@@ -242,7 +244,7 @@ impl From<reqwest_middleware::Error> for Failure {
         let reqwest_middleware::Error::Middleware(error) = error else { panic!("passed on: {error:?}") };
         match error.downcast().unwrap() {
             middleware::Failed::NotPaid(reason) => Failure::NotPaid(reason.to_string()),
-            middleware::Failed::Sent(_, outcome, _) => Failure::Sent(outcome),
+            middleware::Failed::Sent(_, outcome, _) => Failure::Sent(*outcome),
         }
     }
 }
