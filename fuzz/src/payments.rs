@@ -12,7 +12,8 @@ pub const NOW: u64 = 1_800_000_000;
 /// What the payee's challenges are bound by.
 pub const SECRET: &[u8] = b"a secret of the payee";
 
-/// A plain payment, one with splits, a sponsored one, one that is pushed, the first by an access key, and a proof.
+/// A plain payment, one with splits, a sponsored one, one that is pushed, one like the
+/// first by an access key, and a proof.
 pub static PAYMENTS: LazyLock<[SignedPayment; 6]> = LazyLock::new(|| {
     let charge = |amount| {
         let amount = Amount::from_base_units(amount);
@@ -30,7 +31,7 @@ pub static PAYMENTS: LazyLock<[SignedPayment; 6]> = LazyLock::new(|| {
         (charge(10_000).split(splits).expect("less than the amount"), None),
         (charge(10_000).sponsored(), None),
         (charge(10_000).with_modes(Modes::Push), None),
-        (charge(10_000).with_modes(Modes::Both), account),
+        (charge(10_000).with_modes(Modes::Both).with_external_id("another"), account),
         (charge(0).with_external_id("order \u{2116} 1"), None),
     ]
     .map(|(charge, account)| pay(&charge, account))
