@@ -15,7 +15,7 @@ use crate::Outcome;
 use crate::bench::Bench;
 use crate::report::{Goal, Section, Table, figure};
 
-pub(crate) use self::shop::serve;
+pub(crate) use self::shop::{Kind, Shop, serve};
 
 pub(crate) const TITLE: &str = "Servers";
 
@@ -96,13 +96,25 @@ fn report(unpaid: &[Loads; 4], paid: &[(u32, Paid)], accounts: &[Account; 4]) ->
         .goal(Goal::at_least("1.5 times as many 402s as mpp", durable.times_those_of(mpp).median(), 1.5));
     let Some((_, Paid { servers: [durable, _, mpp, mppx], .. })) = paid.last() else { return section };
     section
-        .goal(Goal::at_least("10 times as many payments as mppx", durable.times_those_of(mppx).median(), 10.0))
+        .goal(Goal::at_least(
+            "10 times as many payments as mppx",
+            durable.times_those_of(mppx).median(),
+            10.0,
+        ))
         .goal(Goal::at_least("1.5 times as many payments as mpp", durable.times_those_of(mpp).median(), 1.5))
 }
 
 fn unpaid_table(loads: &[Loads; 4]) -> Table {
     let mut table = Table::new([
-        "server", "402s", "failures", "402s/s", "spread", "SQLite gate is ×", "spread", "p50 ms", "p99 ms",
+        "server",
+        "402s",
+        "failures",
+        "402s/s",
+        "spread",
+        "SQLite gate is ×",
+        "spread",
+        "p50 ms",
+        "p99 ms",
         "CPU of a 402 µs",
     ]);
     let [durable, ..] = loads;
@@ -126,8 +138,20 @@ fn unpaid_table(loads: &[Loads; 4]) -> Table {
 
 fn paid_table(paid: &[(u32, Paid)]) -> Table {
     let mut table = Table::new([
-        "server", "in flight", "paid", "failures", "paid/s", "spread", "SQLite gate is ×", "spread",
-        "paid leg p50 ms", "p99 ms", "whole p50 ms", "p99 ms", "server's CPU ms", "node's CPU ms",
+        "server",
+        "in flight",
+        "paid",
+        "failures",
+        "paid/s",
+        "spread",
+        "SQLite gate is ×",
+        "spread",
+        "paid leg p50 ms",
+        "p99 ms",
+        "whole p50 ms",
+        "p99 ms",
+        "server's CPU ms",
+        "node's CPU ms",
     ]);
     for (in_flight, Paid { servers, alone }) in paid {
         let [durable, ..] = servers;
@@ -157,7 +181,11 @@ fn paid_table(paid: &[(u32, Paid)]) -> Table {
 
 fn accounts_table(accounts: &[Account; 4]) -> Table {
     let mut table = Table::new([
-        "server", "at the start MiB", "peak MiB", "cents on chain", "answers with a receipt, a cent each",
+        "server",
+        "at the start MiB",
+        "peak MiB",
+        "cents on chain",
+        "answers with a receipt, a cent each",
     ]);
     for (name, account) in NAMES.iter().zip(accounts) {
         table.row([

@@ -32,6 +32,11 @@ impl Samples {
         below
     }
 
+    /// The same in another unit.
+    pub(crate) fn scaled(&self, by: f64) -> Self {
+        Samples::new(self.0.iter().map(|value| value * by))
+    }
+
     /// The quartiles around the median: "48.1–50.2".
     pub(crate) fn spread(&self) -> String {
         format!("{}–{}", figure(self.quantile(0.25)), figure(self.quantile(0.75)))

@@ -11,7 +11,7 @@ use mpp::client::tempo::charge::tx_builder::{TempoTxOptions, build_charge_creden
 use mpp::client::tempo::charge::{SignOptions, TempoCharge};
 use mpp::client::tempo::signing::{TempoSigningMode, sign_and_encode};
 use mpp::client::tempo::{MAX_FEE_PER_GAS, MAX_PRIORITY_FEE_PER_GAS};
-use mpp::{Address, PrivateKeySigner, Signer as _, U256};
+use mpp::{Address, PrivateKeySigner, U256};
 use mpp_core::tempo::{self, LocalSigner};
 use mpp_core::{Challenge, Credential, Policy};
 use secp256k1::{Message, Secp256k1, SecretKey, SignOnly};
@@ -98,7 +98,7 @@ impl Payer {
     }
 
     pub(super) fn bare(&self) -> impl Sized + use<> {
-        self.k256.sign_prehash_recoverable(black_box(&HASH)).expect("signed")
+        self.k256.sign_prehash_recoverable(black_box(&HASH))
     }
 
     pub(super) fn libsecp256k1(&self) -> impl Sized + use<> {

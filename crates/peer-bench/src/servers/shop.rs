@@ -5,9 +5,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{any, get};
 use e2e::{OTHER_PAYER, PATH_USD, SPLIT_RECIPIENT, SPONSOR};
 use mpp::server::axum::{ChargeChallenger, ChargeConfig, MppCharge, WithReceipt};
 use mpp::server::{Mpp, TempoConfig, tempo};
@@ -22,6 +23,9 @@ use crate::Outcome;
 
 /// The argument that makes this program a shop.
 pub(crate) const COMMAND: &str = "serve";
+
+/// The clients whose memory is measured send large bodies.
+const BODY_LIMIT: usize = 256 << 20;
 
 /// Who sells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,13 +128,15 @@ async fn gate(kind: Kind, node: &str) -> Outcome<Gate> {
     let payee = Payee { realm: "shop.test".to_owned(), currency: PATH_USD, recipient: kind.recipient() };
     let price =
         |_: &_, _: &_| Cost::Charge(Charge::new(Amount::from_base_units(CENT)).description("one apple"));
-    Ok(Gate::new(payee, Node::connect(node).await?, price)?)
+    // The published Python client signs for as long as it may, and the node's hardfork takes half a minute at most.
+    let gate = Gate::new(payee, Node::connect(node).await?, price)?;
+    Ok(gate.validity(Duration::from_secs(20)).body_limit(BODY_LIMIT))
 }
 
 fn behind(gate: Gate) -> Router {
     let maintained = gate.clone();
     tokio::spawn(async move { maintained.maintain().await });
-    Router::new().route("/pull", get(async || "an apple").route_layer(gate))
+    Router::new().route("/pull", any(async || "an apple").route_layer(gate))
 }
 
 /// As its documentation has it: an extractor, and its default store, which is in memory.
