@@ -248,8 +248,7 @@ fn memo(object: &Object<'_>) -> Result<Option<B256>, ChargeError> {
 
 /// Exactly `N` bytes of hexadecimal behind `0x`.
 pub(crate) fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let exact = text.starts_with("0x") && text.len() == 2 + 2 * N;
-    exact.then(|| alloy_primitives::hex::decode_to_array(text).ok()).flatten()
+    text.starts_with("0x").then(|| alloy_primitives::hex::decode_to_array(text).ok()).flatten()
 }
 
 fn modes(value: Option<&Json<'_>>) -> Result<Modes, ChargeError> {

@@ -63,8 +63,8 @@ impl Credential {
         let source = self.source().map(|(_, address)| address);
         let mut error = VerifyError::MissingTransfer { index: 0 };
         let mut tried: Vec<Address> = Vec::new();
-        for (payer, transfer) in &transfers {
-            if transfer.memo.is_none() || tried.contains(payer) {
+        for (payer, _) in &transfers {
+            if tried.contains(payer) {
                 continue;
             }
             tried.push(*payer);
