@@ -1,5 +1,6 @@
 //! Payments signed by an access key: the account pays, the key signs, and the payee learns both.
 
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use alloy_primitives::{Address, address, hex};
@@ -29,6 +30,14 @@ fn the_account_pays_and_the_payee_learns_the_key() {
     let verified = payment.credential().verify(tempo::MAINNET, NOW).expect("pays");
     let Verified::Transaction { payer, transaction, .. } = verified else { panic!("no transaction") };
     assert_eq!((payer, transaction.access_key), (ACCOUNT, Some(signer().address())));
+}
+
+#[test]
+fn a_shared_signer_says_of_itself_what_the_signer_says() {
+    let key = Arc::new(AccessKey::new(ACCOUNT, signer()));
+    assert_eq!((Signer::address(&key), Signer::access_key(&key)), (ACCOUNT, Some(signer().address())));
+    let own = Arc::new(signer());
+    assert_eq!((Signer::address(&own), Signer::access_key(&own)), (signer().address(), None));
 }
 
 #[test]

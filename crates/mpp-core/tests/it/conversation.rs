@@ -37,7 +37,7 @@ fn field() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig { cases: 4 * ProptestConfig::default().cases, ..ProptestConfig::default() })]
 
     #[test]
     fn an_answer_is_paid_only_if_it_asks_for_it_and_only_by_the_first_offer_the_policy_allows(

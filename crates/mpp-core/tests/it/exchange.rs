@@ -91,6 +91,22 @@ fn of_several_challenges_without_a_good_one_every_reason_is_given() {
 }
 
 #[test]
+fn of_many_reasons_as_many_are_told_as_can_be_read() {
+    let of = |length: usize| Reason::Policy(Refusal::Realm { asked: "x".repeat(length) });
+    let told = |reasons: Vec<Reason>| NotPaid::Refused(reasons).to_string();
+    let start = "payment refused: ".len();
+    let five = |last: usize| vec![of(150), of(150), of(150), of(150), of(last)];
+    let last = start + 1000 - told(five(0)).len();
+    assert_eq!(told(five(last)).len(), start + 1000);
+    // Behind a thousand letters there is room for one reason more, behind one letter more there is none.
+    for (last, count) in [(last, 6), (last + 1, 5)] {
+        let told = told([five(last), vec![of(1), of(1)]].concat());
+        assert_eq!(told.matches("comes from realm").count(), count, "{told}");
+        assert!(told.ends_with("not list; and more"), "{told}");
+    }
+}
+
+#[test]
 fn a_no_of_the_hook_ends_it() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);

@@ -222,9 +222,42 @@ fn fees_above_the_policys_ceiling_are_refused() {
 }
 
 #[test]
+fn a_fee_is_asked_only_of_who_pays_money_without_a_sponsor() {
+    let mut free_of_charge = with("/amount", json!("0"));
+    free_of_charge["methodDetails"]["feePayer"] = json!(true);
+    let sponsored = with_detail("feePayer", json!(true));
+    let policy = policy().realms(["api.example.com"]);
+    for (request, ceiling) in [
+        (charge(), Fees::default().ceiling(1)),
+        (sponsored, Amount::ZERO),
+        (with("/amount", json!("0")), Amount::ZERO),
+        (free_of_charge, Amount::ZERO),
+    ] {
+        let approval = policy.approve(challenge(&request), b"", NOW).expect("approved");
+        assert_eq!(approval.quote().fee_ceiling, ceiling, "{request}");
+    }
+}
+
+#[test]
+fn a_challenge_that_no_credential_could_repeat_is_refused() {
+    const LIMIT: usize = 32 * 1024;
+    let request = base64url(&charge());
+    let short: usize = parameters(&request).iter().map(|(_, value)| value.len()).sum();
+    let approve = |length: usize| {
+        let filler = "x".repeat(length - short);
+        let field = header(&[&parameters(&request)[..], &[("description", &filler)]].concat());
+        policy().approve(parse(&field), b"", NOW).map(drop)
+    };
+    assert_eq!(approve(LIMIT), Ok(()));
+    assert_eq!(approve(LIMIT + 1), Err(Refusal::TooLong { length: LIMIT + 1, limit: LIMIT }));
+    assert_eq!(approve(2 * LIMIT), Err(Refusal::TooLong { length: 2 * LIMIT, limit: LIMIT }));
+}
+
+#[test]
 fn push_only_is_refused_by_those_who_do_not_broadcast() {
     let push_only = with_detail("supportedModes", json!(["push"]));
     assert_eq!(refusal(&policy(), &push_only), Refusal::PushOnly);
+    assert!(!policy().accepts_push() && policy().push(true).accepts_push());
     let payment = pay(&policy().push(true), challenge(&push_only));
     assert_eq!(
         payment.credential().payload(),

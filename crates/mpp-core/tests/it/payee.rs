@@ -120,6 +120,15 @@ fn two_equal_splits_take_two_transfers() {
 }
 
 #[test]
+fn the_memo_of_the_payment_on_a_split_makes_it_another_transfer() {
+    let memoed = |it: &mut Transaction| {
+        let primary = it.calls[0].input.clone();
+        it.calls[1].input = [&primary[..4], &it.calls[1].input[4..68], &primary[68..]].concat().into();
+    };
+    assert_eq!(changed(&two_splits(), memoed), Err(VerifyError::MissingTransfer { index: 2 }));
+}
+
+#[test]
 fn a_memo_the_payee_names_is_the_memo() {
     let memo = format!("0x{}", "ab".repeat(32));
     assert_eq!(changed(&with_detail("memo", json!(memo)), |_| ()), Ok(()));

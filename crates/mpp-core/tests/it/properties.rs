@@ -136,6 +136,7 @@ proptest! {
         request = if sponsored { request.sponsored().with_modes(modes) } else { request.with_modes(modes) };
         prop_assert_eq!(request.modes(), if sponsored { Modes::Pull } else { modes });
         prop_assert_eq!((request.fee_payer(), request.external_id()), (sponsored, external_id.as_deref()));
+        prop_assert_eq!((request.currency(), request.recipient(), request.chain_id()), (currency, recipient, Some(chain_id)));
         let offer = Offer {
             realm: &realm, request: &request, expires_at, digest: None, description: description.as_deref(),
             opaque: BTreeMap::new(),
@@ -214,6 +215,7 @@ proptest! {
         paid in option::of((any::<u128>(), address(), address())),
     ) {
         let mut receipt = Receipt::new(reference, settled_at, external_id.as_deref());
+        prop_assert_eq!((receipt.method(), receipt.external_id()), ("tempo", external_id.as_deref()));
         if let Some((amount, currency, payer)) = paid {
             receipt = receipt.paid(Amount::from_base_units(amount), currency, payer);
             prop_assert_eq!(receipt.amount(), Some(Amount::from_base_units(amount)));

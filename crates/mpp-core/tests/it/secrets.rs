@@ -23,12 +23,20 @@ struct Page {
 
 impl Page {
     fn print(&mut self, thing: &impl Debug) {
-        self.text += &format!("{thing:?}\n{thing:#?}\n");
+        self.write(&[format!("{thing:?}"), format!("{thing:#?}")]);
     }
 
     fn print_both(&mut self, thing: &(impl Debug + Display)) {
         self.print(thing);
-        self.text += &format!("{thing}\n");
+        self.write(&[thing.to_string()]);
+    }
+
+    /// Hiding everything is no way to hide a secret.
+    fn write(&mut self, shown: &[String]) {
+        for text in shown {
+            assert!(!text.is_empty(), "nothing is shown, after:\n{}", self.text);
+            self.text += &format!("{text}\n");
+        }
     }
 
     fn check(&self) {

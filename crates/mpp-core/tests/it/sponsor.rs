@@ -79,6 +79,7 @@ fn a_payment_is_cosigned_the_same_way_every_time() {
     assert_eq!(first, sponsor().cosign(&payment, NOW + 5).expect("signed"));
     assert_eq!((first.raw()[0], first.hash()), (0x76, Some(keccak256(first.raw()))));
     let other = Sponsor::new(LocalSigner::from_hex(SPONSOR).expect("a key"), tempo::USDC_E);
+    assert_eq!((sponsor().token(), other.token()), (PATH_USD, tempo::USDC_E));
     assert_ne!(first, other.cosign(&payment, NOW).expect("signed"), "the token is signed too");
     // From the envelope and from the chain's own spelling of a request to a sponsor: the same transaction.
     let Payload::Transaction(envelope) = pay(&policy(), sponsored()).credential().payload().clone() else {
