@@ -62,6 +62,9 @@ fn decode(log: &TransferLog) -> Option<TransferLog> {
     let topics = [alloy_primitives::keccak256(kind), word(log.from), word(log.to)];
     let topics = [&topics[..], log.memo.as_slice()].concat();
     let data = B256::left_padding_from(&log.amount.base_units().to_be_bytes());
+    // No amount has more than 16 bytes, and no transfer one topic less.
+    assert_eq!(TransferLog::decode(log.token, &topics, &[1; 32]), None);
+    assert_eq!(TransferLog::decode(log.token, &topics[1..], data.as_slice()), None);
     TransferLog::decode(log.token, &topics, data.as_slice())
 }
 

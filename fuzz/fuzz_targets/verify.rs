@@ -1,7 +1,7 @@
 //! Credentials put together from parts of good ones, with some bytes changed. The payee takes none that is not what a
 //! payer signed for that very challenge, and no challenge that it did not make.
 //!
-//! The first three bytes say whose challenge, payload and source; the rest is where to change the JSON (two bytes) and
+//! The first three bytes say whose challenge, payload and source, the last of them also where and when; the rest is where to change the JSON (two bytes) and
 //! what to (one byte, or nothing for a zero), again and again.
 
 #![no_main]
@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use alloy_primitives::{Address, address};
 use libfuzzer_sys::fuzz_target;
-use mpp_core::tempo::{MAINNET, SignedPayment, Verified};
+use mpp_core::tempo::{MAINNET, MODERATO, SignedPayment, Verified};
 use mpp_core::{Challenge, Credential};
 use mpp_core_fuzz::payments::{NOW, PAYMENTS, SECRET};
 use mpp_core_fuzz::{base64, header};
@@ -36,7 +36,10 @@ fuzz_target!(|data: &[u8]| {
     let asked = || PAYMENTS.iter().filter(|it| bound(it.challenge()) == bound(challenge));
     assert_ne!(asked().count(), 0, "{challenge:?}");
     let signed = |check: &dyn Fn(&SignedPayment) -> bool| assert!(asked().any(check), "{challenge:?}");
-    match credential.verify(MAINNET, NOW) {
+    let (chain_id, now) = WHERE_AND_WHEN[usize::from(*source) / PARTS.len() % WHERE_AND_WHEN.len()];
+    let verified = credential.verify(chain_id, now);
+    assert!(verified.is_err() || chain_id == MAINNET && now < NOW + 20, "{verified:?} at {now}");
+    match verified {
         // An access key's, which the chain does not know.
         Ok(Verified::Transaction { transaction, .. })
             if transaction.access_key.is_some_and(|key| key != KEY) => {}
@@ -50,6 +53,10 @@ fuzz_target!(|data: &[u8]| {
         Err(_) => {}
     }
 });
+
+/// In time, on another chain, nearly too late, and too late.
+const WHERE_AND_WHEN: [(u64, u64); 4] =
+    [(MAINNET, NOW), (MODERATO, NOW), (MAINNET, NOW + 19), (MAINNET, NOW + 20)];
 
 /// The only key in this world.
 const KEY: Address = address!("19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A");
