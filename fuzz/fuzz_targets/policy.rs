@@ -152,10 +152,10 @@ impl Terms {
         };
         assert_eq!(unsigned.signing_hash(), keccak256(rlp::to_sign(transaction)));
         self.check_transaction(transaction, challenge, charge);
-        let moved = transaction.calls.iter().map(|call| (call.to, transfer(&call.input)));
+        let moved = transaction.calls.iter().map(|call| (call.to, charge::transfer(&call.input)));
         let memo = charge.transfers[0].2.unwrap_or_else(|| attribution(challenge));
         let asked = charge.transfers.iter().enumerate().map(|(at, (to, amount, own))| {
-            (charge.currency, (*to, *amount, if at == 0 { Some(memo) } else { *own }))
+            (charge.currency, Some((*to, *amount, if at == 0 { Some(memo) } else { *own })))
         });
         assert!(moved.eq(asked), "{transaction:?} for {charge:?}");
         let sum = charge.transfers.iter().try_fold(0_u128, |sum, (_, amount, _)| sum.checked_add(*amount));
@@ -198,20 +198,6 @@ fn is_digest(digest: &str, body: &[u8]) -> bool {
     let value = digest.strip_prefix("sha-256=").expect("a digest");
     let bare = value.strip_prefix(':').and_then(|value| value.strip_suffix(':')).unwrap_or(value);
     base64::decode(bare, b"+/").is_some_and(|digest| digest == Sha256::digest(body)[..])
-}
-
-/// `transfer(address,uint256)` and `transferWithMemo(address,uint256,bytes32)`, nothing else.
-fn transfer(input: &[u8]) -> charge::Transfer {
-    let (selector, words) = input.split_at(4);
-    let words: Vec<B256> = words.chunks(32).map(B256::from_slice).collect();
-    let memo = match (selector, &words[..]) {
-        ([0xa9, 0x05, 0x9c, 0xbb], [_, _]) => None,
-        ([0x95, 0x77, 0x7d, 0x59], [_, _, memo]) => Some(*memo),
-        _ => panic!("{input:02x?}"),
-    };
-    assert_eq!((&words[0][..12], &words[1][..16]), (&[0; 12][..], &[0; 16][..]));
-    let amount = words[1][16..].try_into().expect("16 bytes");
-    (Address::from_slice(&words[0][12..]), u128::from_be_bytes(amount), memo)
 }
 
 /// The memo that ties a transfer to its challenge, as deployed.

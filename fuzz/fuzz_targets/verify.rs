@@ -6,13 +6,11 @@
 
 #![no_main]
 
-use std::sync::LazyLock;
-
 use alloy_primitives::{Address, address};
 use libfuzzer_sys::fuzz_target;
 use mpp_core::tempo::{MAINNET, MODERATO, SignedPayment, Verified};
 use mpp_core::{Challenge, Credential};
-use mpp_core_fuzz::payments::{NOW, PAYMENTS, SECRET};
+use mpp_core_fuzz::payments::{NOW, PARTS, PAYMENTS, SECRET};
 use mpp_core_fuzz::{base64, header};
 
 fuzz_target!(|data: &[u8]| {
@@ -65,17 +63,3 @@ const KEY: Address = address!("19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A");
 fn bound(challenge: &Challenge) -> header::Challenge {
     header::Challenge { description: None, ..challenge.into() }
 }
-
-/// The credentials' JSON: the challenge, the payload, the source.
-static PARTS: LazyLock<Vec<[String; 3]>> = LazyLock::new(|| {
-    let parts = PAYMENTS.iter().map(|payment| {
-        let value = payment.credential().header_value();
-        let json =
-            base64::decode_any(value.strip_prefix("Payment ").expect("the scheme")).expect("base64url");
-        let json = String::from_utf8(json).expect("text");
-        let at = |name| json.find(name).expect(name);
-        let (payload, source) = (at(r#","payload":"#), at(r#","source":"#));
-        [&json[..payload], &json[payload..source], &json[source..]].map(str::to_owned)
-    });
-    parts.collect()
-});

@@ -120,3 +120,17 @@ pub fn bytes(text: &str) -> Option<Vec<u8>> {
     let byte = |[high, low]: &[u8; 2]| Some(digit(high)? << 4 | digit(low)?);
     rest.is_empty().then(|| pairs.iter().map(byte).collect()).flatten()
 }
+
+/// What a call of `transfer(address,uint256)` or `transferWithMemo(address,uint256,bytes32)` moves; none for any other.
+pub fn transfer(input: &[u8]) -> Option<Transfer> {
+    let (selector, words) = input.split_at_checked(4)?;
+    let words: Vec<&[u8]> = words.chunks(32).collect();
+    let (to, amount, memo) = match (selector, &words[..]) {
+        ([0xa9, 0x05, 0x9c, 0xbb], [to, amount]) => (to, amount, None),
+        ([0x95, 0x77, 0x7d, 0x59], [to, amount, memo]) => (to, amount, Some(B256::try_from(*memo).ok()?)),
+        _ => return None,
+    };
+    let to = to.strip_prefix(&[0; 12])?.try_into().ok()?;
+    let amount = amount.strip_prefix(&[0; 16])?.try_into().ok()?;
+    Some((to, u128::from_be_bytes(amount), memo))
+}

@@ -7,6 +7,8 @@ use mpp_core::payee::{Offer, body_digest};
 use mpp_core::tempo::{self, Address, LocalSigner, Modes, SignedPayment};
 use mpp_core::{Amount, Challenge, ChargeRequest, Policy, Transfer};
 
+use crate::base64;
+
 /// When they were made, in Unix seconds.
 pub const NOW: u64 = 1_800_000_000;
 /// What the payee's challenges are bound by.
@@ -35,6 +37,20 @@ pub static PAYMENTS: LazyLock<[SignedPayment; 6]> = LazyLock::new(|| {
         (charge(0).with_external_id("order \u{2116} 1"), None),
     ]
     .map(|(charge, account)| pay(&charge, account))
+});
+
+/// The credentials' JSON: the challenge, the payload, the source.
+pub static PARTS: LazyLock<Vec<[String; 3]>> = LazyLock::new(|| {
+    let parts = PAYMENTS.iter().map(|payment| {
+        let value = payment.credential().header_value();
+        let json =
+            base64::decode_any(value.strip_prefix("Payment ").expect("the scheme")).expect("base64url");
+        let json = String::from_utf8(json).expect("text");
+        let at = |name| json.find(name).expect(name);
+        let (payload, source) = (at(r#","payload":"#), at(r#","source":"#));
+        [&json[..payload], &json[payload..source], &json[source..]].map(str::to_owned)
+    });
+    parts.collect()
 });
 
 fn pay(charge: &ChargeRequest, account: Option<Address>) -> SignedPayment {
