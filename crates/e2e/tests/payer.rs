@@ -5,7 +5,8 @@
 
 use bytes::Bytes;
 use e2e::{Anvil, Customer, MppxServer, PATH_USD, PAYER, SPONSOR, Sent, Shop};
-use mpp_core::error::{NotPaid, Reason, Refusal};
+use mpp_core::error::Refusal;
+use mpp_core::exchange::{NotPaid, Reason};
 use mpp_core::tempo::{B256, FeePayment, Modes, Payload, SignedTransaction, Transaction};
 use mpp_core::{Amount, ChargeRequest, Credential, Decision, Policy};
 use mpp_http::ledger::State;

@@ -1,10 +1,10 @@
-//! Every step's error, and their union for callers that walk all steps with one `?`.
+//! Every step's error, and their union for callers that walk all steps with one `?`. Those of a whole exchange are
+//! [there](crate::exchange).
 
 pub use crate::amount::AmountError;
 pub use crate::challenge::{ChallengeError, Fault};
 pub use crate::charge::ChargeError;
 pub use crate::credential::CredentialError;
-pub use crate::exchange::{NotPaid, Reason};
 pub use crate::policy::Refusal;
 pub use crate::receipt::ReceiptError;
 pub use crate::tempo::key_status::KeyRefusal;
@@ -12,6 +12,8 @@ pub use crate::tempo::signer::{KeyError, SignatureError, SignerError};
 pub use crate::tempo::sponsor::SponsorRefusal;
 pub use crate::tempo::transaction::TransactionError;
 pub use crate::tempo::verify::VerifyError;
+
+use crate::exchange::NotPaid;
 
 /// An error of any step.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use bytes::Bytes;
 use e2e::{CHAIN_ID, Heard, PATH_USD, Reply};
 use http::request::Builder;
-use mpp_core::error::{NotPaid, Reason};
+use mpp_core::exchange::{NotPaid, Reason};
 use mpp_core::{Amount, Policy};
 use mpp_http::ledger::State;
 use mpp_http::{Client, Error, Failure, Money, Payment};

@@ -2,7 +2,8 @@
 //! no challenge belongs, and sizes.
 
 use e2e::Reply;
-use mpp_core::error::{ChargeError, Fault, Reason, Refusal};
+use mpp_core::error::{ChargeError, Fault, Refusal};
+use mpp_core::exchange::Reason;
 use mpp_http::Failure;
 use serde_json::json;
 

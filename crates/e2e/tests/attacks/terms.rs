@@ -2,7 +2,8 @@
 
 use alloy_primitives::B256;
 use e2e::{CHAIN_ID, Heard, PATH_USD, RECIPIENT, Reply, SPLIT_RECIPIENT, Then};
-use mpp_core::error::{ChargeError, Fault, Reason, Refusal};
+use mpp_core::error::{ChargeError, Fault, Refusal};
+use mpp_core::exchange::Reason;
 use mpp_core::payee::body_digest;
 use mpp_core::{Amount, Decision};
 use mpp_http::Money;

@@ -41,6 +41,15 @@ fn a_shared_signer_says_of_itself_what_the_signer_says() {
 }
 
 #[test]
+fn an_approval_is_signed_by_the_key_of_its_signer() {
+    let key = AccessKey::new(ACCOUNT, signer());
+    let mut signing = std::pin::pin!(approval(&charge()).sign(&key, NOW, SALT));
+    let signed = signing.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    let Poll::Ready(Ok(payment)) = signed else { panic!("not signed: {signed:?}") };
+    assert_eq!(payment.credential(), pay(&charge()).credential());
+}
+
+#[test]
 fn a_signature_for_one_account_is_no_signature_for_another() {
     let signature = signer().sign(&prepare(&charge()).with_access_key(signer().address()));
     let unsigned = |account| approval(&charge()).prepare(account, NOW, SALT);

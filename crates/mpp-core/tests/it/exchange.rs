@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use mpp_core::error::{NotPaid, Reason, ReceiptError, Refusal};
-use mpp_core::exchange::{Exchange, Next, Outcome};
+use mpp_core::error::{ReceiptError, Refusal};
+use mpp_core::exchange::{Exchange, Next, NotPaid, Outcome, Reason};
 use mpp_core::tempo::{self, SignedPayment};
 use mpp_core::{Amount, Approval, Decision, Policy, Receipt};
 use serde_json::{Value, json};
