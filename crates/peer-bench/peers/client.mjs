@@ -36,7 +36,7 @@ async function load(number) {
         all.receipts.push(await pay())
         all.latencies.push(performance.now() - begun)
       } catch (error) {
-        all.failures.push(String(error?.message ?? error))
+        all.failures.push([error.message, error.cause?.code].filter(Boolean).join(': '))
       }
     }
   }

@@ -9,9 +9,14 @@
 //! and write nothing.
 
 mod bench;
+mod clients;
 mod host;
+mod micro;
 mod report;
+mod servers;
+mod sizes;
 mod stats;
+mod turns;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -32,12 +37,24 @@ struct Part {
 }
 
 /// In the order of the report.
-const PARTS: &[Part] = &[];
+const PARTS: &[Part] = &[
+    Part { name: "loopback", title: clients::LOOPBACK, run: clients::loopback },
+    Part { name: "distant", title: clients::DISTANT, run: clients::distant },
+    Part { name: "crowd", title: clients::CROWD, run: clients::crowd },
+    Part { name: "outage", title: clients::OUTAGE, run: clients::outage },
+    Part { name: "micro", title: micro::TITLE, run: micro::run },
+    Part { name: "builds", title: sizes::builds::TITLE, run: sizes::builds::run },
+    Part { name: "start", title: sizes::start::TITLE, run: sizes::start::run },
+    Part { name: "memory", title: sizes::memory::TITLE, run: sizes::memory::run },
+    Part { name: "servers", title: servers::TITLE, run: servers::run },
+];
 
 const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../BENCHMARKS.md");
 
 fn main() -> ExitCode {
-    match run(std::env::args().skip(1)) {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // A shop is this program, started again.
+    match servers::serve(&arguments).unwrap_or_else(|| run(arguments.into_iter())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

@@ -47,9 +47,12 @@ impl Section {
         Section::new(title).goal(failed)
     }
 
-    /// A paragraph. Words that hold for every run; figures are in tables.
+    /// A paragraph, unless it is empty. Words that hold for every run; figures are in tables.
     pub(crate) fn prose(mut self, text: impl Into<String>) -> Self {
-        self.parts.push(Block::Prose(text.into()));
+        let text = text.into();
+        if !text.is_empty() {
+            self.parts.push(Block::Prose(text));
+        }
         self
     }
 
