@@ -3,8 +3,7 @@
 
 use std::sync::LazyLock;
 
-use mpp_core::error::NotPaid;
-use mpp_core::exchange::{Exchange, Next, Outcome};
+use mpp_core::exchange::{Exchange, Next, NotPaid, Outcome};
 use mpp_core::tempo::{self, SignedPayment};
 use mpp_core::{Amount, Challenge, Policy, Receipt};
 use proptest::prelude::*;
