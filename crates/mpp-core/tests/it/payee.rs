@@ -241,6 +241,7 @@ fn rlp_that_is_not_canonical_is_refused() {
         decode(&vec![0x76; 8 * 1024 + 1]),
         Err(TransactionError::TooLong { length: 8193, limit: 8192 })
     );
+    assert_eq!(decode(&vec![0x76; 8 * 1024]), Err(TransactionError::Field("list")), "one byte less is read");
     let mut fields = raw::fields(&transaction);
     let signature = raw::signature(&fields);
     let key_authorization = raw::with_signature(&[&fields[..], &[vec![0xc0]]].concat(), &signature);
