@@ -7,7 +7,7 @@ use mpp_core::tempo::{LocalSigner, Signature};
 use mpp_core::{Amount, Problem};
 use serde_json::json;
 
-use crate::support::{NOW, SALT, challenge, charge, policy, signer};
+use crate::support::{NOW, SALT, base64url, challenge, charge, header, parameters, parse, policy, signer};
 
 #[test]
 fn dollars_are_read_to_the_base_unit_and_no_finer() {
@@ -42,6 +42,17 @@ fn dollars_are_printed_with_two_to_six_decimals() {
         [(0, "0.00"), (1, "0.000001"), (10_000, "0.01"), (6_000, "0.006"), (1_500_000, "1.50")]
     {
         assert_eq!(Amount::from_base_units(units).to_string(), text);
+    }
+}
+
+#[test]
+fn an_expiry_is_the_same_second_wherever_it_is_told() {
+    let request = base64url(&charge());
+    for told in ["08:01:00Z", "08:01:00.999Z", "08:01:00-00:00", "10:31:00+02:30", "05:31:00-02:30"] {
+        let expires = format!("2027-01-15T{told}");
+        let mut parameters = parameters(&request);
+        parameters[5].1 = &expires;
+        assert_eq!(parse(&header(&parameters)).expires_at(), Some(NOW + 60), "{told}");
     }
 }
 
