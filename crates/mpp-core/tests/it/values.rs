@@ -3,7 +3,7 @@
 use mpp_core::error::{AmountError, SignatureError};
 use mpp_core::exchange::ACCEPT_PAYMENT;
 use mpp_core::payee::{ProblemType, accept_quality};
-use mpp_core::tempo::{LocalSigner, Signature};
+use mpp_core::tempo::{self, LocalSigner, Signature};
 use mpp_core::{Amount, Problem};
 use serde_json::json;
 
@@ -42,6 +42,19 @@ fn dollars_are_printed_with_two_to_six_decimals() {
         [(0, "0.00"), (1, "0.000001"), (10_000, "0.01"), (6_000, "0.006"), (1_500_000, "1.50")]
     {
         assert_eq!(Amount::from_base_units(units).to_string(), text);
+    }
+}
+
+#[test]
+fn a_token_is_called_by_its_name_on_its_own_chain_only() {
+    for (token, chain, name) in [
+        (tempo::PATH_USD, tempo::MAINNET, Some("pathUSD")),
+        (tempo::PATH_USD, tempo::MODERATO, Some("pathUSD")),
+        (tempo::USDC_E, tempo::MAINNET, Some("USDC.e")),
+        (tempo::USDC_E, tempo::MODERATO, None),
+        (signer().address(), tempo::MAINNET, None),
+    ] {
+        assert_eq!(tempo::token_name(token, chain), name, "{token} on {chain}");
     }
 }
 
