@@ -3,7 +3,7 @@
 use mpp_core::error::{AmountError, SignatureError};
 use mpp_core::exchange::ACCEPT_PAYMENT;
 use mpp_core::payee::{ProblemType, accept_quality};
-use mpp_core::tempo::{self, LocalSigner, Signature};
+use mpp_core::tempo::{self, LocalSigner, NotTaken, Signature};
 use mpp_core::{Amount, Problem};
 use serde_json::json;
 
@@ -42,6 +42,27 @@ fn dollars_are_printed_with_two_to_six_decimals() {
         [(0, "0.00"), (1, "0.000001"), (10_000, "0.01"), (6_000, "0.006"), (1_500_000, "1.50")]
     {
         assert_eq!(Amount::from_base_units(units).to_string(), text);
+    }
+}
+
+#[test]
+fn a_node_that_surely_did_not_take_a_transaction_says_why_and_of_what_it_may_have_nothing_is_said() {
+    for (code, message, said) in [
+        (-32601, "method not found", Some(NotTaken::Unserved)),
+        (-32000, "Insufficient funds for gas * price + value", Some(NotTaken::Poor)),
+        (-32003, "insufficient fee token balance", Some(NotTaken::Poor)),
+        (-32000, "transaction valid_before has passed", Some(NotTaken::Invalid)),
+        (-32602, "failed to decode signed transaction", Some(NotTaken::Invalid)),
+        (-32000, "already known", None),
+        (-32603, "insufficient funds", None),
+        (4, "replacement transaction underpriced", None),
+    ] {
+        assert_eq!(NotTaken::of_error(code, message), said, "{code} {message}");
+    }
+    for (status, said) in
+        [(429, Some(NotTaken::Unserved)), (401, Some(NotTaken::Unserved)), (500, None), (200, None)]
+    {
+        assert_eq!(NotTaken::of_status(status), said, "{status}");
     }
 }
 
@@ -128,6 +149,7 @@ fn the_most_specific_range_says_how_much_a_challenge_is_wanted() {
         ("*/charge;q=0.3, tempo/*;q=0.2", "tempo", "charge", 200),
         (" tempo/charge ; q=1.000 ,", "tempo", "charge", 1000),
         ("tempo/charge;Q=0.", "tempo", "charge", 0),
+        ("*/*;q=0, tempo/charge;q=1.0", "tempo", "charge", 1000),
     ] {
         assert_eq!(accept_quality(field, method, intent), quality, "{field} for {method}/{intent}");
     }
@@ -152,6 +174,10 @@ fn a_problem_is_read_back_and_anything_else_is_none() {
         ["", "<html>", "[]", "{}", r#"{"status":402}"#, r#"{"title":1}"#, r#"{"title":"a","title":"b"}"#]
     {
         assert_eq!(Problem::parse(body.as_bytes()), None, "{body}");
+    }
+    for member in ["type", "title", "detail"] {
+        let body = json!({ member: "a word" }).to_string();
+        assert!(Problem::parse(body.as_bytes()).is_some(), "{member} alone is enough");
     }
     let partial = Problem::parse(br#"{"detail":"no","status":70000}"#).expect("a problem");
     assert_eq!((partial.kind(), partial.detail(), partial.status()), ("about:blank", "no", 0));
