@@ -97,7 +97,9 @@ fn in_process(shape: &Shape, turns: usize) -> [Speed; 2] {
     let often = |parse: &dyn Fn(&str)| (0..LONG / SHORT).for_each(|_| parse(&short));
     let works: [&dyn Fn(); 4] = [&|| ours(&long), &|| often(&ours), &|| mpp(&long), &|| often(&mpp)];
     let [ours, ours_often, mpp, mpp_often] = in_turns(turns, 1, works).each().map(|took| took.median());
-    [(ours, ours_often), (mpp, mpp_often)].map(|(once, often)| Speed::new((LONG, often), (LONG, once)))
+    let share = f64::from(SHORT) / f64::from(LONG);
+    [(ours, ours_often), (mpp, mpp_often)]
+        .map(|(once, often)| Speed::new((SHORT, often * share), (LONG, once)))
 }
 
 /// What a parser in a process of its own took.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{any, get};
+use axum::routing::get;
 use e2e::{OTHER_PAYER, PATH_USD, SPLIT_RECIPIENT, SPONSOR};
 use mpp::server::axum::{ChargeChallenger, ChargeConfig, MppCharge, WithReceipt};
 use mpp::server::{Mpp, TempoConfig, tempo};
@@ -136,7 +136,11 @@ async fn gate(kind: Kind, node: &str) -> Outcome<Gate> {
 fn behind(gate: Gate) -> Router {
     let maintained = gate.clone();
     tokio::spawn(async move { maintained.maintain().await });
-    Router::new().route("/pull", any(async || "an apple").route_layer(gate))
+    Router::new().route("/pull", get(give).post(give).route_layer(gate))
+}
+
+async fn give() -> &'static str {
+    "an apple"
 }
 
 /// As its documentation has it: an extractor, and its default store, which is in memory.
