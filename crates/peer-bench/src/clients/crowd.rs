@@ -37,7 +37,8 @@ pub(crate) fn run(bench: &Bench) -> Outcome<Section> {
     for server in [Server::Mppx, Server::Gate] {
         let mut found = Vec::new();
         for program in &programs {
-            found.push(bench.block_on(measure(program, server, number))?);
+            let measured = bench.block_on(measure(program, server, number));
+            found.push(measured.unwrap_or_else(|error| Found::failed(&*error)));
         }
         let found: [Found; 4] = found.try_into().map_err(|_| "not one of each client")?;
         section = add(section.prose(server.prose()), &found, server, number);
@@ -114,6 +115,10 @@ async fn audit(node: &Anvil, paid: Paid, payer: Address, payee: Address) -> Outc
 }
 
 impl Found {
+    fn failed(error: &(dyn std::error::Error + Send + Sync)) -> Self {
+        Found { paid: Paid::failed(error), duplicates: 0, astray: 0, money: 0 }
+    }
+
     fn rate(&self) -> f64 {
         u32::try_from(self.paid.receipts.len()).map_or(f64::NAN, f64::from) / self.paid.wall * 1e3
     }
