@@ -149,7 +149,7 @@ fn the_most_specific_range_says_how_much_a_challenge_is_wanted() {
         ("*/charge;q=0.3, tempo/*;q=0.2", "tempo", "charge", 200),
         (" tempo/charge ; q=1.000 ,", "tempo", "charge", 1000),
         ("tempo/charge;Q=0.", "tempo", "charge", 0),
-        ("*/*;q=0, tempo/charge;q=1.0", "tempo", "charge", 1000),
+        ("*/*;q=1.0, tempo/*;q=0.5", "tempo", "charge", 500),
     ] {
         assert_eq!(accept_quality(field, method, intent), quality, "{field} for {method}/{intent}");
     }
