@@ -262,6 +262,11 @@ fn a_receipt_that_is_none_is_reported() {
         base64url(&receipt)
     };
     assert!(matches!(payment.answered(200, Some(with("more", json!({})).as_bytes())), Outcome::Paid(_)));
+    // Three bytes are four letters: the longest that is read.
+    let room = 3 * 4096 - decoded(&with("more", json!(""))).to_string().len();
+    let longest = with("more", json!("x".repeat(room)));
+    assert_eq!(longest.len(), 16 * 1024);
+    assert!(matches!(payment.answered(200, Some(longest.as_bytes())), Outcome::Paid(_)));
     for (value, error) in [
         (with("status", json!("failed")), ReceiptError::Status),
         (with("status", json!(200)), ReceiptError::Member("status")),
