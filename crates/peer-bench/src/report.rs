@@ -34,6 +34,8 @@ pub(crate) struct Goal {
     /// What was found.
     pub(crate) found: String,
     pub(crate) met: bool,
+    /// Why it is out of reach, where it is.
+    why: &'static str,
 }
 
 impl Section {
@@ -43,7 +45,7 @@ impl Section {
 
     /// One without figures, because of this error.
     pub(crate) fn failed(title: &'static str, error: &str) -> Self {
-        let failed = Goal { aim: "this part runs", found: brief(error), met: false };
+        let failed = Goal::new("this part runs", brief(error), false);
         Section::new(title).goal(failed)
     }
 
@@ -79,14 +81,24 @@ impl Table {
 }
 
 impl Goal {
+    pub(crate) fn new(aim: &'static str, found: String, met: bool) -> Self {
+        Goal { aim, found, met, why: "" }
+    }
+
+    /// What stands in the way of it, in words that hold for every run; shown if it is not met.
+    pub(crate) fn against_it(mut self, why: &'static str) -> Self {
+        self.why = why;
+        self
+    }
+
     /// `value` is to be no more than `limit`.
     pub(crate) fn at_most(aim: &'static str, value: f64, limit: f64) -> Self {
-        Goal { aim, found: figure(value), met: value <= limit }
+        Goal::new(aim, figure(value), value <= limit)
     }
 
     /// `value` is to be no less than `limit`.
     pub(crate) fn at_least(aim: &'static str, value: f64, limit: f64) -> Self {
-        Goal { aim, found: figure(value), met: value >= limit }
+        Goal::new(aim, figure(value), value >= limit)
     }
 }
 
@@ -151,7 +163,11 @@ impl Display for Section {
         }
         let mut goals = Table::new(["goal", "found", "met"]);
         self.goals.iter().for_each(|goal| goals.row(goal.cells()));
-        write!(f, "\n{goals}")
+        write!(f, "\n{goals}")?;
+        let missed = self.goals.iter().filter(|goal| !goal.met && !goal.why.is_empty());
+        let mut reasons: Vec<_> = missed.map(|goal| goal.why).collect();
+        reasons.dedup();
+        reasons.iter().try_for_each(|why| writeln!(f, "\n{why}"))
     }
 }
 

@@ -184,14 +184,14 @@ impl Server {
 fn soundness(aim: &'static str, found: &Found, number: usize) -> Goal {
     let Found { paid, duplicates, astray, money } = found;
     let (answers, failures) = (paid.receipts.len(), paid.failures.len());
-    Goal {
+    Goal::new(
         aim,
-        found: format!(
+        format!(
             "{answers} of {number} paid, {failures} failed, {duplicates} used before, {astray} without an answer, \
              {money} base units beyond"
         ),
-        met: answers == number && failures == 0 && *duplicates == 0 && *astray == 0 && *money == 0,
-    }
+        answers == number && failures == 0 && *duplicates == 0 && *astray == 0 && *money == 0,
+    )
 }
 
 const WHAT: &str = "\

@@ -120,11 +120,11 @@ fn report(found: &[Found; 4]) -> Section {
         .prose(WHAT)
         .table(table)
         .prose(explain(found.each_ref().map(|found| found.failures.first())))
-        .goal(Goal {
+        .goal(Goal::new(
             aim,
-            found: format!("{} and {} for {payments} payments", ours.server, ours.node),
-            met: payments > 0 && ours.failures.is_empty() && ours.server == 2 * payments && ours.node == 0,
-        })
+            format!("{} and {} for {payments} payments", ours.server, ours.node),
+            payments > 0 && ours.failures.is_empty() && ours.server == 2 * payments && ours.node == 0,
+        ))
 }
 
 fn count(number: usize) -> f64 {

@@ -47,11 +47,11 @@ pub(crate) fn run(bench: &Bench) -> Outcome<Section> {
         .prose(WHAT)
         .table(table)
         .prose(explain(found.each_ref().map(|paid| paid.failures.first())))
-        .goal(Goal {
-            aim: "ours pays every time",
-            found: format!("{} of {NUMBER}", ours.receipts.len()),
-            met: ours.receipts.len() == NUMBER,
-        }))
+        .goal(Goal::new(
+            "ours pays every time",
+            format!("{} of {NUMBER}", ours.receipts.len()),
+            ours.receipts.len() == NUMBER,
+        )))
 }
 
 const WHAT: &str = "\
