@@ -98,15 +98,15 @@ fn report(unpaid: &[Loads; 4], paid: &[(u32, Paid)], accounts: &[Account; 4]) ->
     section
         .goal(
             Goal::at_least("10 times as many payments as mppx", durable.times_those_of(mppx).median(), 10.0)
-                .against_it(PAYMENTS),
+                .against_it(BY_THE_NODE),
         )
         .goal(
             Goal::at_least("1.5 times as many payments as mpp", durable.times_those_of(mpp).median(), 1.5)
-                .against_it(PAYMENTS),
+                .against_it(BY_THE_NODE),
         )
 }
 
-const PAYMENTS: &str = "\
+const BY_THE_NODE: &str = "\
 A payment is bound by the node, which stands on the same two processors. It is asked once by mpp, to send the transaction. Ours
 has it tried first, so that one that cannot pay costs its payer no fee, and writes the sale to disk before and after; mpp
 keeps the hashes that it saw in memory.";
