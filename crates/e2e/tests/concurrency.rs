@@ -31,7 +31,10 @@ async fn ok_200_payments_32_in_flight_from_one_fresh_key() {
 
     let hashes = buy_all(&customer, &shop.url("/pull")).await;
     assert_eq!((hashes.len(), hashes.iter().collect::<HashSet<_>>().len()), (PAYMENTS, PAYMENTS));
-    assert_eq!((customer.signatures(), customer.sent().len()), (PAYMENTS, 2 * PAYMENTS));
+    // A busy server closes idle connections, and a request that met one is sent again: what was signed is what counts.
+    let credentials: HashSet<_> =
+        customer.sent().iter().filter_map(|sent| sent.headers.get("authorization").cloned()).collect();
+    assert_eq!((customer.signatures(), credentials.len()), (PAYMENTS, PAYMENTS));
 
     let mut spent = 0;
     for hash in hashes {
