@@ -163,7 +163,9 @@ fn add(section: Section, found: &[Found; 4], server: Server, number: usize) -> S
     let [found, ..] = found;
     let fastest = peers.into_iter().fold(f64::NAN, f64::max);
     let [sound, rate] = server.aims();
-    section.goal(soundness(sound, found, number)).goal(Goal::at_least(rate, ours / fastest, 1.0))
+    section
+        .goal(soundness(sound, found, number).against_it(LATE))
+        .goal(Goal::at_least(rate, ours / fastest, 1.0).against_it(BOUND))
 }
 
 impl Server {
@@ -193,6 +195,13 @@ fn soundness(aim: &'static str, found: &Found, number: usize) -> Goal {
         answers == number && failures == 0 && *duplicates == 0 && *astray == 0 && *money == 0,
     )
 }
+
+const LATE: &str = "\
+What fails here was signed in time and reached the node too late: the server was behind by more than the payment was valid.
+Ours says that the outcome is unknown, and signs no second payment; the other SDKs pay again.";
+
+const BOUND: &str = "\
+What bounds the rate is the server and its node, on the same two processors, and not the client.";
 
 const WHAT: &str = "\
 from one account that each client has to itself, on a node and a server that nobody else uses. After 25 seconds a client begins no more. What it was answered is held against the chain: how many transactions of its
