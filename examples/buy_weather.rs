@@ -1,7 +1,7 @@
 //! Buys a page, such as the weather that `sell_weather` sells, with the protocol's core alone: on an HTTP client that
 //! knows nothing of payments and could be any other. The steps are those that `mpp_http::Client::send` takes.
 //!
-//!     KEY=0x… CHAIN_ID=31337 cargo run -p mpp-core --example buy_weather -- http://127.0.0.1:8403/paris
+//!     KEY=0x… CHAIN_ID=31337 cargo run -p mpp-core --example buy_weather -- http://127.0.0.1:8405/paris
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is what the example does")]
 

@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     match client.send(http::Request::get(url).body(Bytes::new())?).await {
         Ok(mut answer) => {
             match answer.payment() {
-                None => eprintln!("it was free"),
+                None => eprintln!("nothing was paid; the answer is {}", answer.status()),
                 Some(payment) => eprintln!("it cost ${}, hash {:?}", payment.quote().amount, payment.hash()),
             }
             println!("{}", String::from_utf8_lossy(&answer.bytes().await?));
@@ -28,8 +28,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         Err(error) if error.money() == Money::NotMoved => Err(format!("no money moved: {error}").into()),
         Err(error) => {
-            let hash = error.payment().and_then(Payment::hash);
-            Err(format!("{error}; before asking again look up the transaction {hash:?}").into())
+            let hash = error.payment().and_then(Payment::hash).map(|hash| hash.to_string()).unwrap_or_default();
+            Err(format!("{error}; before asking again look up the transaction {hash}").into())
         }
     }
 }

@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let recipient = std::env::var("RECIPIENT")?.parse()?;
     let operator = LocalSigner::from_hex(&std::env::var("OPERATOR_KEY")?)?;
     let shop = shop(&std::env::var("NODE")?, recipient, operator, Path::new("weather.sqlite")).await?;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:8403").await?;
-    eprintln!("the weather is at http://127.0.0.1:8403/paris");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:8405").await?;
+    eprintln!("the weather is at http://127.0.0.1:8405/paris");
     Ok(axum::serve(listener, shop).await?)
 }

@@ -39,6 +39,10 @@
 //! # Ok::<(), mpp_core::error::Error>(())
 //! ```
 //!
+//! `now` is the clock's and `salt` a random number, both the caller's to give: with one salt, two payments of the same
+//! terms are one transaction. Beside the price, [`Policy::max_fee`] bounds what the chain may take. `Accepted` is an answer
+//! without a receipt, which the drafts allow.
+//!
 //! [`exchange`] strings these steps into the whole conversation; what is left to whoever drives it is to record a payment
 //! before it is sent, and to send it to nobody but who asked. Steps fail by errors of their own, whose union is
 //! [`error::Error`]; a refusal by policy shows both numbers, what was asked and what is allowed. Until a payment is
