@@ -28,7 +28,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         Err(error) if error.money() == Money::NotMoved => Err(format!("no money moved: {error}").into()),
         Err(error) => {
-            let hash = error.payment().and_then(Payment::hash).map(|hash| hash.to_string()).unwrap_or_default();
+            let hash =
+                error.payment().and_then(Payment::hash).map(|hash| hash.to_string()).unwrap_or_default();
             Err(format!("{error}; before asking again look up the transaction {hash}").into())
         }
     }
