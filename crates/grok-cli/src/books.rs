@@ -14,28 +14,7 @@ use mpp_http::ledger::{Budget, Currency, LedgerError, Limit, Scope, SqlLedger, S
 use crate::args::{LedgerArgs, LimitArgs};
 use crate::config::{self, Config};
 use crate::failure::Failure;
-
-/// A ledger's place. It does not print, as a URL may hold a password.
-#[derive(Clone)]
-pub(crate) enum Place {
-    /// The path of an SQLite file.
-    File(String),
-    /// The URL of a PostgreSQL database.
-    Postgres(String),
-}
-
-impl Place {
-    /// Reads a ledger's name, or says what is wrong with it without repeating it.
-    pub(crate) fn parse(name: &str) -> Result<Self, &'static str> {
-        match scheme(name).as_deref() {
-            _ if name.is_empty() => Err("must not be empty"),
-            _ if name.starts_with('~') => Err(NO_TILDE),
-            Some("postgres" | "postgresql") => Ok(Place::Postgres(name.to_owned())),
-            Some(_) => Err("must be the path of an SQLite file, or postgres://…"),
-            None => Ok(Place::File(name.to_owned())),
-        }
-    }
-}
+use crate::place::Place;
 
 /// An open ledger and what else the config file says.
 #[derive(Debug)]
@@ -93,13 +72,6 @@ impl Books {
             .retain(|standing| standing.limit.scope.covers(payment) && standing.limit.window != Window::Call);
         Ok(standing)
     }
-}
-
-/// What stands before `://`, in lower case.
-fn scheme(name: &str) -> Option<String> {
-    let (scheme, _) = name.split_once("://")?;
-    let fits = scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter));
-    fits.then(|| scheme.to_ascii_lowercase())
 }
 
 /// The dollars of mainnet, or of the only chain that is asked about, and whatever these were paid in there.
@@ -161,7 +133,3 @@ pub(crate) fn make_folder(file: &Path) -> std::io::Result<()> {
 pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
-
-/// Why a path that begins like a home folder is none.
-pub(crate) const NO_TILDE: &str =
-    "must not begin with ~, which only shells replace: write out the home folder";

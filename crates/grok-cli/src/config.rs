@@ -16,8 +16,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::args::ConfigArgs;
-use crate::books::{NO_TILDE, Place};
 use crate::failure::{Failure, chain};
+use crate::place::{NO_TILDE, Place};
 use crate::wallet::SignerCommand;
 
 /// What the file says.

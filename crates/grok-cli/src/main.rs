@@ -11,6 +11,7 @@ mod mcp;
 mod output;
 mod pages;
 mod payment;
+mod place;
 mod reconcile;
 mod repl;
 mod report;

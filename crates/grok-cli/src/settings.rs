@@ -8,10 +8,10 @@ use mpp_core::printable;
 use serde_json::{Map, json};
 
 use crate::args::{ConfigArgs, ConfigCommand, WalletArgs};
-use crate::books::Place;
 use crate::config::{self, Config};
 use crate::failure::Failure;
 use crate::output;
+use crate::place::Place;
 use crate::wallet::{self, Source};
 
 /// One line: what is set, to what, and by whom.
