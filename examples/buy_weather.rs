@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mpp_core::Policy;
-use mpp_core::exchange::{ACCEPT_PAYMENT, Exchange, Next, Outcome};
+use mpp_core::exchange::{ACCEPT_PAYMENT, Exchange, Next, Outcome, is_secure};
 use mpp_core::tempo::{self, LocalSigner};
 use ureq::Agent;
 
@@ -29,9 +29,10 @@ pub(crate) fn buy(
     // 1. The request as it is.
     let mut answer = agent.get(url).header("accept-payment", ACCEPT_PAYMENT).call()?;
 
-    // 2. The decision. Only the policy makes an approval, and there is one at most. This client speaks no TLS, so all it
-    // may be is an example on this machine.
-    let secure = url.starts_with("http://127.0.0.1:");
+    // 2. The decision. Only the policy makes an approval, and there is one at most. It is made only where nobody else can
+    // read the credential; this client speaks no TLS, so that is on this machine.
+    let to: ureq::http::Uri = url.parse()?;
+    let secure = is_secure(to.scheme_str(), to.host());
     let unpaid = Exchange { method: "GET", body: Some(b""), secure, has_authorization: false, policy };
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let fields = answer.headers().get_all("www-authenticate");
