@@ -11,6 +11,7 @@ use std::borrow::Cow;
 
 /// Most parameters one challenge may have; the drafts define nine.
 const MAX_PARAMS: usize = 32;
+const DEFINED_PARAMS: usize = 9;
 
 /// One challenge of the list: `challenge = auth-scheme [ 1*SP ( token68 / #auth-param ) ]`.
 pub(crate) struct Scheme<'a> {
@@ -35,12 +36,15 @@ pub(crate) struct Malformed<'a> {
 
 /// The challenges of one field value, in order.
 pub(crate) fn schemes(value: &[u8]) -> impl Iterator<Item = Result<Scheme<'_>, Malformed<'_>>> {
-    let mut cursor = Cursor { bytes: value, at: 0 };
+    let text = std::str::from_utf8(value).unwrap_or_default();
+    let mut cursor = Cursor { bytes: value, text, at: 0 };
     std::iter::from_fn(move || cursor.scheme())
 }
 
 struct Cursor<'a> {
     bytes: &'a [u8],
+    /// The same if it is UTF-8, so that its parts need no look of their own; otherwise empty.
+    text: &'a str,
     at: usize,
 }
 
@@ -63,38 +67,45 @@ impl<'a> Cursor<'a> {
 
     /// Everything behind the scheme name, up to the next challenge or the end.
     fn params(&mut self) -> Result<Vec<Param<'a>>, Fault> {
-        let mut params: Vec<Param<'a>> = Vec::new();
         let spaces = self.skip(|byte| byte == b' ');
         if self.at_element_end() {
-            return Ok(params);
+            return Ok(Vec::new());
         }
         if spaces == 0 {
             return Err(self.fault("expected a space after the auth-scheme"));
         }
         if self.token68() {
-            return Ok(params);
+            return Ok(Vec::new());
         }
+        let mut params: Vec<Param<'a>> = Vec::with_capacity(DEFINED_PARAMS);
+        let (mut offset, mut name) = (self.at, self.param_name()?);
         loop {
-            let param = self.param()?;
-            if params.iter().any(|other| other.name.eq_ignore_ascii_case(param.name)) {
-                return Err((param.offset, "parameter given twice"));
+            let value = self.param_value()?;
+            if params.iter().any(|other| other.name.eq_ignore_ascii_case(name)) {
+                return Err((offset, "parameter given twice"));
             }
             if params.len() >= MAX_PARAMS {
-                return Err((param.offset, "too many parameters"));
+                return Err((offset, "too many parameters"));
             }
-            params.push(param);
+            params.push(Param { name, value, offset });
             let spaces = self.skip(is_whitespace);
             if self.skip(is_list_separator) == 0 && spaces == 0 && !self.rest().is_empty() {
                 return Err(self.fault("expected a comma"));
             }
-            if !self.at_param() {
-                return Ok(params);
+            offset = self.at;
+            match self.param_name() {
+                Ok(next) => name = next,
+                // Another challenge, or nothing.
+                Err(_) => {
+                    self.at = offset;
+                    return Ok(params);
+                }
             }
         }
     }
 
-    fn param(&mut self) -> Result<Param<'a>, Fault> {
-        let offset = self.at;
+    /// The `token BWS "=" BWS` that an auth-param begins with.
+    fn param_name(&mut self) -> Result<&'a str, Fault> {
         let name = self.token();
         if name.is_empty() {
             return Err(self.fault("expected a parameter name"));
@@ -104,15 +115,17 @@ impl<'a> Cursor<'a> {
             return Err(self.fault("expected an equals sign after the parameter name"));
         }
         self.skip(is_whitespace);
-        let value = if self.take(b'"') {
-            self.quoted_string()?
-        } else {
-            match self.token() {
-                "" => return Err(self.fault("expected a token or a quoted-string")),
-                token => Cow::Borrowed(token),
-            }
-        };
-        Ok(Param { name, value, offset })
+        Ok(name)
+    }
+
+    fn param_value(&mut self) -> Result<Cow<'a, str>, Fault> {
+        if self.take(b'"') {
+            return self.quoted_string();
+        }
+        match self.token() {
+            "" => Err(self.fault("expected a token or a quoted-string")),
+            token => Ok(Cow::Borrowed(token)),
+        }
     }
 
     /// `quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE`, behind its opening quote.
@@ -120,12 +133,12 @@ impl<'a> Cursor<'a> {
         let start = self.at;
         let (mut escaped, mut control) = (false, None);
         loop {
-            self.skip(is_qdtext);
+            self.skip_many(is_qdtext);
             let end = self.at;
             match self.bump() {
                 Some(b'"') => {
-                    let raw = self.bytes.get(start..end).unwrap_or_default();
-                    return control.map_or_else(|| unescape(raw, start, escaped), Err);
+                    let text = control.map_or_else(|| self.text(start, end), Err)?;
+                    return if escaped { unescape(text, start) } else { Ok(Cow::Borrowed(text)) };
                 }
                 Some(b'\\') => {
                     escaped = true;
@@ -150,16 +163,6 @@ impl<'a> Cursor<'a> {
         false
     }
 
-    /// Whether a parameter starts here, rather than another challenge or nothing.
-    fn at_param(&mut self) -> bool {
-        let start = self.at;
-        let named = !self.token().is_empty();
-        self.skip(is_whitespace);
-        let found = named && self.rest().first() == Some(&b'=');
-        self.at = start;
-        found
-    }
-
     /// Whether only whitespace stands before the next comma or the end; skips that whitespace if so.
     fn at_element_end(&mut self) -> bool {
         let start = self.at;
@@ -181,7 +184,9 @@ impl<'a> Cursor<'a> {
                 return;
             } else {
                 self.skip(is_list_separator);
-                if !self.at_param() {
+                let start = self.at;
+                if self.param_name().is_err() {
+                    self.at = start;
                     return;
                 }
             }
@@ -192,8 +197,17 @@ impl<'a> Cursor<'a> {
     fn token(&mut self) -> &'a str {
         let start = self.at;
         self.skip(is_tchar);
-        let token = self.bytes.get(start..self.at).unwrap_or_default();
-        std::str::from_utf8(token).unwrap_or_default()
+        self.text(start, self.at).unwrap_or_default()
+    }
+
+    fn text(&self, start: usize, end: usize) -> Result<&'a str, Fault> {
+        self.text.get(start..end).map_or_else(
+            || {
+                let text = std::str::from_utf8(self.bytes.get(start..end).unwrap_or_default());
+                text.map_err(|fault| (start + fault.valid_up_to(), "not UTF-8"))
+            },
+            Ok,
+        )
     }
 
     fn rest(&self) -> &'a [u8] {
@@ -219,17 +233,21 @@ impl<'a> Cursor<'a> {
         skipped
     }
 
+    /// The same, by blocks as long as all of one belongs, which is faster where many bytes do.
+    fn skip_many(&mut self, class: impl Fn(u8) -> bool) {
+        let (blocks, _) = self.rest().as_chunks::<16>();
+        let all = |block: &&[u8; 16]| block.iter().fold(true, |all, byte| all & class(*byte));
+        self.at += blocks.iter().take_while(all).count() * 16;
+        self.skip(class);
+    }
+
     fn fault(&self, why: &'static str) -> Fault {
         (self.at, why)
     }
 }
 
 /// The text of a quoted-string: `quoted-pair = "\" ( HTAB / SP / VCHAR / obs-text )`, and `\uXXXX` as deployed.
-fn unescape(raw: &[u8], start: usize, escaped: bool) -> Result<Cow<'_, str>, Fault> {
-    let text = std::str::from_utf8(raw).map_err(|fault| (start + fault.valid_up_to(), "not UTF-8"))?;
-    if !escaped {
-        return Ok(Cow::Borrowed(text));
-    }
+fn unescape(text: &str, start: usize) -> Result<Cow<'_, str>, Fault> {
     let mut units: Vec<u16> = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, pair)) = rest.split_once('\\') {

@@ -216,8 +216,13 @@ fn not_empty(value: &str) -> Result<(), &'static str> {
 
 /// What people are shown and headers are made of: escaped or echoed, a control character is one all the same.
 fn check_text(value: &str) -> Result<(), &'static str> {
-    let control = value.chars().any(|letter| letter.is_control() && letter != '\t');
-    if control { Err("has a control character") } else { Ok(()) }
+    // Most text is of these bytes, which are looked through fastest all at once.
+    let plain = value.bytes().fold(true, |plain, byte| plain & matches!(byte, b'\t' | b' '..=b'~'));
+    if !plain && value.chars().any(|letter| letter.is_control() && letter != '\t') {
+        Err("has a control character")
+    } else {
+        Ok(())
+    }
 }
 
 fn check_name(value: &str) -> Result<(), &'static str> {

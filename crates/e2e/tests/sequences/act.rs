@@ -224,10 +224,12 @@ impl Act {
         (200..300).contains(&self.status)
     }
 
-    /// Whether a client can make sense of its head.
+    /// Whether a client can make sense of its head, and takes it for the answer. A switch of protocols is the one `1xx` that no
+    /// other answer follows (RFC 9110 section 15.2.2), and has no body whose length could be said in two ways.
     fn is_readable(&self, bytes: &[u8]) -> bool {
         let lines = bytes.windows(2).filter(|two| two == b"\r\n").count();
-        self.status >= 200 && self.length != Length::Twice && lines < 90
+        let framed = self.status == 101 || (self.status >= 200 && self.length != Length::Twice);
+        framed && lines < 90
     }
 
     /// All of its bytes, and where its head ends.

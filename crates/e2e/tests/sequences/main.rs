@@ -2,8 +2,8 @@
 //! once at most, writes down what it signed before anybody hears of it, costs no more than the one payment, and says of it
 //! what the chain says; and no later call spends what it has spent, or may have.
 //!
-//! `SEQUENCES` in the environment changes how many servers there are. One that does harm is shrunk to the least that does,
-//! and its seed is kept in `proptest-regressions`.
+//! `SEQUENCES` in the environment changes how many servers there are, `PROPTEST_RNG_SEED` which. One that does harm is shrunk
+//! to the least that does, and its seed is kept in `proptest-regressions`.
 
 mod act;
 #[path = "../attacks/cash.rs"]
