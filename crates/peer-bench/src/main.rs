@@ -5,7 +5,7 @@
 //! sets the peers up below this crate's target folder, runs all parts and writes `BENCHMARKS.md` at the top of the
 //! repository. It needs Linux, Node 20 with npm, Python 3.10 with venv, and the registries of the three languages.
 //!
-//! `--quick` measures a few repetitions only. Parts that are named (`… -- latency`) run alone. Both print what they find,
+//! `--quick` measures a few repetitions only. Parts that are named (`… -- distant`) run alone. Both print what they find,
 //! and write nothing.
 
 mod bench;
