@@ -1,11 +1,13 @@
 //! What is the matter with a database when it fails, for whoever has to mend it.
 
+use std::sync::Arc;
+
 use sqlx::migrate::MigrateError;
 
 use crate::BoxError;
 
 /// A database that did not do as it was told. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{place} {fault}")]
 pub struct DatabaseError {
     /// Which database: its file, or `in PostgreSQL`.
@@ -13,7 +15,7 @@ pub struct DatabaseError {
     /// What is the matter with it.
     pub fault: Fault,
     /// What it says itself.
-    pub source: BoxError,
+    pub source: Arc<dyn std::error::Error + Send + Sync>,
 }
 
 /// What can be the matter with a database, and what to do about it.
@@ -44,10 +46,13 @@ pub enum Fault {
 }
 
 impl DatabaseError {
+    pub(crate) fn new(place: &str, fault: Fault, source: impl Into<BoxError>) -> Self {
+        DatabaseError { place: place.to_owned(), fault, source: source.into().into() }
+    }
+
     /// A database that does not answer.
     pub(crate) fn silent(place: &str) -> Self {
-        let source = "it did not answer in time".into();
-        DatabaseError { place: place.to_owned(), fault: Fault::Unreachable, source }
+        DatabaseError::new(place, Fault::Unreachable, "it did not answer in time")
     }
 
     pub(crate) fn of(place: &str, error: sqlx::Error) -> Self {
@@ -59,7 +64,7 @@ impl DatabaseError {
             sqlx::Error::Migrate(error) => error,
             error => error.into(),
         };
-        DatabaseError { place: place.to_owned(), fault, source }
+        DatabaseError::new(place, fault, source)
     }
 }
 

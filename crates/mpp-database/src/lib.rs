@@ -7,6 +7,7 @@
 //! A [`Database`] is opened with the [`Schema`] that it has to have, which is made if it is not there. Work on it is a
 //! function of a connection, and [`Access`] says what it needs: a transaction that writes is alone with the database, so
 //! that what it read is still so. Work that nobody finishes in time, or waits for any more, takes its connection with it.
+//! Single statements that write are [executed](Database::execute) together where they wait for each other.
 //! A [`DatabaseError`] says in words what there is to do and holds the [`Fault`] it is; neither shows a password.
 //!
 //! # Features
@@ -18,28 +19,34 @@
 
 mod fault;
 mod place;
+mod together;
 
 use std::fmt;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use sqlx::any::AnyConnectOptions;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{Any, AnyConnection, Connection as _, Executor as _, SqlStr, Transaction};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use fault::{DatabaseError, Fault};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A database that is opened, at its newest schema. Connections are opened anew after a failure.
-pub struct Database {
+pub struct Database(Arc<Opened>);
+
+struct Opened {
     options: AnyConnectOptions,
     schema: Schema,
     /// What to call it in an error; without a password.
     place: String,
     turns: Semaphore,
     idle: Mutex<Vec<AnyConnection>>,
+    waiting: together::Waiting,
+    /// How many statements one commit may hold.
+    together: usize,
 }
 
 /// The tables that a database has to have.
@@ -88,7 +95,7 @@ impl Database {
     #[cfg(feature = "sqlite")]
     pub async fn sqlite(path: &std::path::Path, schema: Schema) -> Result<Self, DatabaseError> {
         let (url, place) = place::of_file(path)?;
-        Self::open(&url, place, schema, 1).await
+        Self::open(&url, place, schema, (1, TOGETHER)).await
     }
 
     /// A PostgreSQL database, given its URL `postgres://user:password@host/database`, with at most so many connections.
@@ -99,14 +106,15 @@ impl Database {
     /// When it can't be reached, or was written by a newer version.
     #[cfg(feature = "postgres")]
     pub async fn postgres(url: &str, schema: Schema, connections: usize) -> Result<Self, DatabaseError> {
-        Self::open(url, "in PostgreSQL".to_owned(), schema, connections).await
+        // It commits together of its own accord what comes on several connections.
+        Self::open(url, "in PostgreSQL".to_owned(), schema, (connections, 1)).await
     }
 
     async fn open(
         url: &str,
         place: String,
         schema: Schema,
-        connections: usize,
+        (connections, together): (usize, usize),
     ) -> Result<Self, DatabaseError> {
         static INSTALLED: Once = Once::new();
         INSTALLED.call_once(|| {
@@ -119,13 +127,67 @@ impl Database {
             ]);
         });
         let options = url.parse::<AnyConnectOptions>().map_err(|error| DatabaseError::of(&place, error))?;
-        let (turns, idle) = (Semaphore::new(connections), Mutex::default());
-        let database = Database { options: place::private(options), schema, place, turns, idle };
-        let ready = database.connect_and_migrate().await.map_err(|error| database.failed(error))?;
-        database.put_back(ready);
-        Ok(database)
+        let opened = Opened {
+            options: place::private(options),
+            schema,
+            place,
+            turns: Semaphore::new(connections),
+            idle: Mutex::default(),
+            waiting: together::Waiting::default(),
+            together,
+        };
+        let ready = opened.connect_and_migrate().await.map_err(|error| opened.failed(error))?;
+        opened.put_back(ready);
+        Ok(Database(Arc::new(opened)))
     }
 
+    /// Runs `work`. A connection on which anything went wrong, or that nobody waited for, is not used again.
+    ///
+    /// # Errors
+    /// The caller's own, or the database's.
+    pub async fn within<T, E: From<DatabaseError>>(
+        &self,
+        access: Access,
+        work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Stop<E>>,
+    ) -> Result<T, E> {
+        match tokio::time::timeout(PATIENCE, self.0.at_once(access, work)).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(error)) => Err(self.0.failed(error).into()),
+            Err(_) => Err(DatabaseError::silent(&self.0.place).into()),
+        }
+    }
+
+    /// Runs one statement that writes, and says how many rows it wrote.
+    ///
+    /// A commit waits for the disk. In SQLite, which has one at a time, statements that wait for it meanwhile share the next:
+    /// if one of them fails, none is written, and all are told so.
+    ///
+    /// # Errors
+    /// The database's.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn execute(&self, statement: Statement) -> Result<u64, DatabaseError> {
+        let written = self.0.waiting.add(statement);
+        // A task of its own: who hangs up takes nothing of others' with him.
+        tokio::spawn(Arc::clone(&self.0).write_what_waits());
+        match tokio::time::timeout(PATIENCE, written).await {
+            Ok(Ok(written)) => written,
+            // Too late, or the runtime ends.
+            Ok(Err(_)) | Err(_) => Err(DatabaseError::silent(&self.0.place)),
+        }
+    }
+
+    /// The error of this database that one of sqlx's is.
+    pub fn failed(&self, error: sqlx::Error) -> DatabaseError {
+        self.0.failed(error)
+    }
+}
+
+/// A statement with its values.
+pub type Statement = sqlx::query::Query<'static, Any, sqlx::any::AnyArguments>;
+
+impl Opened {
     async fn connect_and_migrate(&self) -> Result<AnyConnection, sqlx::Error> {
         let mut connection = self.connect().await?;
         // What is up to date is not written to, and so need not be writable to be read.
@@ -166,34 +228,13 @@ impl Database {
         Ok(connection)
     }
 
-    /// Runs `work`. A connection on which anything went wrong, or that nobody waited for, is not used again.
-    ///
-    /// # Errors
-    /// The caller's own, or the database's.
-    pub async fn within<T, E: From<DatabaseError>>(
-        &self,
-        access: Access,
-        work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Stop<E>>,
-    ) -> Result<T, E> {
-        match tokio::time::timeout(PATIENCE, self.at_once(access, work)).await {
-            Ok(Ok(done)) => done,
-            Ok(Err(error)) => Err(self.failed(error).into()),
-            Err(_) => Err(DatabaseError::silent(&self.place).into()),
-        }
-    }
-
     async fn at_once<T, E>(
         &self,
         access: Access,
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Stop<E>>,
     ) -> Result<Result<T, E>, sqlx::Error> {
-        // The only error is a closed semaphore, and nobody closes this one.
-        let _turn = self.turns.acquire().await.ok();
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut connection = match idle {
-            Some(connection) => connection,
-            None => self.connect().await?,
-        };
+        let _turn = self.turn().await;
+        let mut connection = self.connection().await?;
         let done = match access {
             Access::Statements => match work(&mut connection).await {
                 Ok(done) => Ok(done),
@@ -205,6 +246,20 @@ impl Database {
         };
         self.put_back(connection);
         Ok(done)
+    }
+
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // The only error is a closed semaphore, and nobody closes this one.
+        self.turns.acquire().await.ok()
+    }
+
+    /// One that is idle, or a new one.
+    async fn connection(&self) -> Result<AnyConnection, sqlx::Error> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match idle {
+            Some(connection) => Ok(connection),
+            None => self.connect().await,
+        }
     }
 
     /// Begins a transaction that waits for other writers first.
@@ -225,8 +280,7 @@ impl Database {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
     }
 
-    /// The error of this database that one of sqlx's is.
-    pub fn failed(&self, error: sqlx::Error) -> DatabaseError {
+    fn failed(&self, error: sqlx::Error) -> DatabaseError {
         DatabaseError::of(&self.place, error)
     }
 }
@@ -250,7 +304,7 @@ async fn finish<T, E>(
 
 impl fmt::Debug for Database {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Database").field("place", &self.place).finish_non_exhaustive()
+        formatter.debug_struct("Database").field("place", &self.0.place).finish_non_exhaustive()
     }
 }
 
@@ -264,6 +318,9 @@ const WAL: &str = "PRAGMA journal_mode = WAL";
 const POSTGRES: &str = "SET lock_timeout = '5s'; SET default_transaction_isolation = 'read committed'";
 /// Longest wait for the database, other calls' turns included. Nobody who has paid waits longer for the answer.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// Most statements that SQLite commits together, so that none waits for long.
+#[cfg(feature = "sqlite")]
+const TOGETHER: usize = 256;
 /// Of these tables; nothing of others'.
 const VERSION: &str = "SELECT MAX(version) FROM _sqlx_migrations \
     WHERE EXISTS (SELECT 1 FROM _sqlx_migrations WHERE version = 1 AND description = $1)";

@@ -9,7 +9,7 @@ use crate::{BoxError, DatabaseError, Fault};
 #[cfg(feature = "sqlite")]
 pub(crate) fn of_file(path: &std::path::Path) -> Result<(String, String), DatabaseError> {
     let place = path.display().to_string();
-    let fail = |source: BoxError| DatabaseError { place: place.clone(), fault: Fault::Unreachable, source };
+    let fail = |source: BoxError| DatabaseError::new(&place, Fault::Unreachable, source);
     // Some relative names mean something to SQLite, such as `:memory:`.
     let path = std::path::absolute(path).map_err(|error| fail(error.into()))?;
     let text = path.to_str().ok_or_else(|| fail("its path is not UTF-8".into()))?;

@@ -1,7 +1,7 @@
 //! Sales in a database: one text of SQL for SQLite and PostgreSQL. Each call but one is a single statement, so that
-//! nothing can come between what it reads and what it writes.
+//! nothing can come between what it reads and what it writes, and those that write can share a commit.
 
-use mpp_database::{Access, Database, DatabaseError, Schema};
+use mpp_database::{Access, Database, DatabaseError, Schema, Statement};
 use sqlx::AssertSqlSafe;
 
 use super::row::{self, COLUMNS, FIXED, signed};
@@ -32,63 +32,58 @@ impl SqlStore {
         Ok(SqlStore(Database::postgres(url, SCHEMA, CONNECTIONS).await?))
     }
 
-    async fn one(&self, condition: &str, value: String) -> Result<Option<Sale>, StoreError> {
-        let query = select(condition);
+    async fn one(&self, query: Statement) -> Result<Option<Sale>, StoreError> {
         let found = self.0.within(Access::Statements, async move |db| {
-            let row = sqlx::query(query).bind(value).fetch_optional(&mut *db).await?;
+            let row = query.fetch_optional(&mut *db).await?;
             Ok(row.as_ref().map(row::read).transpose()?)
         });
         found.await
+    }
+
+    fn write(&self, statement: Statement) -> StoreFuture<'_, ()> {
+        Box::pin(async move { Ok(self.0.execute(statement).await.map(drop)?) })
     }
 }
 
 impl Store for SqlStore {
     fn claim<'a>(&'a self, sale: &'a Sale) -> StoreFuture<'a, Option<Sale>> {
-        Box::pin(self.0.within(Access::Statements, async move |db| {
+        Box::pin(async move {
             // Whoever is in the way may be forgotten before he is looked at: then there is room.
             for _ in 0..CLAIM_TRIES {
-                if row::bind(sqlx::query(insert()), sale).execute(&mut *db).await?.rows_affected() == 1 {
+                if self.0.execute(row::bind(sqlx::query(insert()), sale)).await? == 1 {
                     return Ok(None);
                 }
                 let found = sqlx::query(select(CONFLICT))
                     .bind(sale.challenge_id.clone())
                     .bind(sale.payment.as_ref().map(|payment| payment.hash.to_string()))
-                    .bind(sale.idempotency.clone())
-                    .fetch_optional(&mut *db)
-                    .await?;
-                if let Some(found) = found {
-                    return Ok(Some(row::read(&found)?));
+                    .bind(sale.idempotency.clone());
+                if let Some(found) = self.one(found).await? {
+                    return Ok(Some(found));
                 }
             }
-            Err(sqlx::Error::RowNotFound.into())
-        }))
+            Err(self.0.failed(sqlx::Error::RowNotFound).into())
+        })
     }
 
     fn of_challenge<'a>(&'a self, challenge_id: &'a str) -> StoreFuture<'a, Option<Sale>> {
-        Box::pin(self.one("WHERE challenge_id = $1", challenge_id.to_owned()))
+        Box::pin(self.one(sqlx::query(select("WHERE challenge_id = $1")).bind(challenge_id.to_owned())))
     }
 
     fn of_idempotency<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Sale>> {
-        Box::pin(self.one("WHERE idempotency = $1", key.to_owned()))
+        Box::pin(self.one(sqlx::query(select("WHERE idempotency = $1")).bind(key.to_owned())))
     }
 
     fn of_reference<'a>(&'a self, reference: &'a str) -> StoreFuture<'a, Option<Sale>> {
-        Box::pin(self.one("WHERE reference = $1", reference.to_owned()))
+        Box::pin(self.one(sqlx::query(select("WHERE reference = $1")).bind(reference.to_owned())))
     }
 
     fn advance<'a>(&'a self, sale: &'a Sale) -> StoreFuture<'a, bool> {
-        Box::pin(self.0.within(Access::Statements, async move |db| {
-            let written = row::bind(sqlx::query(update()), sale).execute(&mut *db).await?;
-            Ok(written.rows_affected() == 1)
-        }))
+        Box::pin(async move { Ok(self.0.execute(row::bind(sqlx::query(update()), sale)).await? == 1) })
     }
 
     fn forget<'a>(&'a self, sale: &'a Sale) -> StoreFuture<'a, ()> {
-        Box::pin(self.0.within(Access::Statements, async move |db| {
-            let gone = sqlx::query("DELETE FROM sales WHERE challenge_id = $1 AND version = $2");
-            gone.bind(sale.challenge_id.clone()).bind(signed(sale.version)).execute(&mut *db).await?;
-            Ok(())
-        }))
+        let gone = sqlx::query("DELETE FROM sales WHERE challenge_id = $1 AND version = $2");
+        self.write(gone.bind(sale.challenge_id.clone()).bind(signed(sale.version)))
     }
 
     fn due(&self, now: u64, most: u32) -> StoreFuture<'_, Vec<Result<Sale, StoreError>>> {
@@ -107,17 +102,11 @@ impl Store for SqlStore {
     }
 
     fn prune(&self, before: u64) -> StoreFuture<'_, ()> {
-        Box::pin(self.0.within(Access::Statements, async move |db| {
-            sqlx::query(PRUNE).bind(signed(before)).execute(&mut *db).await?;
-            Ok(())
-        }))
+        self.write(sqlx::query(PRUNE).bind(signed(before)))
     }
 
     fn probe(&self, now: u64) -> StoreFuture<'_, ()> {
-        Box::pin(self.0.within(Access::Statements, async move |db| {
-            sqlx::query(PROBE).bind(signed(now)).execute(&mut *db).await?;
-            Ok(())
-        }))
+        self.write(sqlx::query(PROBE).bind(signed(now)))
     }
 }
 
