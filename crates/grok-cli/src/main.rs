@@ -16,6 +16,7 @@ mod reconcile;
 mod repl;
 mod report;
 mod schema;
+mod secret;
 mod serve;
 mod service;
 mod settings;

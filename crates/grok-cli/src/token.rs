@@ -10,22 +10,24 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
+use crate::secret::{MAX_SECRET, PrivateFile, variable};
 
 /// A secret that clients show as `Authorization: Bearer …`.
 pub(crate) struct Token(Zeroizing<String>);
 
 impl Token {
     /// The token of a file, else of an environment variable, if there is one.
-    pub(crate) fn read(file: Option<&Path>, variable: &str) -> Result<Option<Self>, Failure> {
+    pub(crate) fn read(file: Option<&Path>, name: &str) -> Result<Option<Self>, Failure> {
         let (place, text) = match file {
             Some(path) => {
                 let place = format!("token file {}", path.display());
-                let text = private(path).map_err(|why| Failure::usage(format!("{place}: {why}")))?;
+                let text = PrivateFile::open(path, MAX_SECRET).and_then(PrivateFile::secret);
+                let text = text.map_err(|why| Failure::usage(format!("{place}: {why}")))?;
                 (place, text)
             }
-            None => match std::env::var(variable).map(Zeroizing::new) {
-                Ok(text) if !text.is_empty() => (variable.to_owned(), text),
-                _ => return Ok(None),
+            None => match variable(name) {
+                Some(text) => (name.to_owned(), text),
+                None => return Ok(None),
             },
         };
         match Token::new(&text) {
@@ -55,16 +57,6 @@ impl fmt::Debug for Token {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Token(..)")
     }
-}
-
-/// The text of a file that nobody else can read.
-fn private(path: &Path) -> Result<Zeroizing<String>, String> {
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    if file.metadata().is_ok_and(|it| std::os::unix::fs::PermissionsExt::mode(&it.permissions()) & 0o077 != 0)
-    {
-        return Err("others can read it; run chmod 600 on it, and think about whether they have".to_owned());
-    }
-    std::io::read_to_string(file).map(Zeroizing::new).map_err(|error| error.to_string())
 }
 
 /// Too many to be guessed over a network.

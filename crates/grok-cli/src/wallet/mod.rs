@@ -7,8 +7,6 @@ mod passphrase;
 mod remote;
 mod show;
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::args::{WalletArgs, WalletCommand};
 use crate::config::{self, Config};
 use crate::failure::Failure;
+use crate::secret::{PrivateFile, variable};
 use keystore::Keystore;
 use remote::RemoteSigner;
 pub(crate) use remote::SignerCommand;
@@ -144,50 +143,6 @@ fn open(file: KeyFile, path: &Path, passphrase_file: Option<&Path>) -> Result<Lo
 
 fn from_variable(key: &str) -> Result<LocalSigner, Failure> {
     LocalSigner::from_hex(key).map_err(|error| Failure::usage(format!("{VARIABLE}: {error}")))
-}
-
-/// A file that may hold a secret.
-struct PrivateFile {
-    text: Zeroizing<String>,
-    /// Whether others than its owner can read it.
-    exposed: bool,
-}
-
-impl PrivateFile {
-    /// Reads a file, if it is text of at most `most` bytes.
-    fn open(path: &Path, most: u64) -> Result<Self, String> {
-        let file = File::open(path).map_err(|error| error.to_string())?;
-        let metadata = file.metadata().map_err(|error| error.to_string())?;
-        if metadata.len() > most {
-            return Err(format!("longer than {most} bytes"));
-        }
-        let exposed = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0;
-        // A pipe has no length.
-        let text = read_secret(file, most).map_err(|error| error.to_string())?;
-        Ok(PrivateFile { text, exposed })
-    }
-
-    /// What it holds, unless others can read it.
-    fn secret(self) -> Result<Zeroizing<String>, String> {
-        match self.exposed {
-            true => {
-                Err("others can read it; run chmod 600 on it, and think about whether they have".to_owned())
-            }
-            false => Ok(self.text),
-        }
-    }
-}
-
-/// At most `most` bytes of text, into memory that does not grow, which would leave copies that nobody wipes.
-fn read_secret(from: impl Read, most: u64) -> io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(most).unwrap_or_default() + 1));
-    from.take(most).read_to_string(&mut text)?;
-    Ok(text)
-}
-
-/// A variable of the environment; one that is empty is as good as none.
-fn variable(name: &str) -> Option<Zeroizing<String>> {
-    std::env::var(name).map(Zeroizing::new).ok().filter(|text| !text.is_empty())
 }
 
 fn random<const SIZE: usize>() -> Result<Zeroizing<[u8; SIZE]>, Failure> {

@@ -8,8 +8,8 @@ use std::path::Path;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
-use super::{PrivateFile, read_secret, variable};
 use crate::failure::Failure;
+use crate::secret::{self, MAX_SECRET, PrivateFile, variable};
 
 /// The passphrase of what is there already.
 pub(super) fn known(file: Option<&Path>, of: &Path) -> Result<Zeroizing<String>, Failure> {
@@ -39,7 +39,7 @@ pub(super) fn private_key() -> Result<Zeroizing<String>, Failure> {
     if io::stdin().is_terminal() {
         return ask("Private key, 64 hexadecimal digits: ");
     }
-    let read = read_secret(io::stdin().lock(), MAX_SECRET);
+    let read = secret::read(io::stdin().lock(), MAX_SECRET);
     read.map_err(|error| Failure::usage(format!("standard input: {error}")))
 }
 
@@ -111,7 +111,5 @@ impl Drop for Silenced {
 }
 
 pub(super) const VARIABLE: &str = "GROK_MPP_PASSPHRASE";
-/// Longest secret read, in bytes.
-const MAX_SECRET: u64 = 4096;
 /// Longest line that a terminal takes, in bytes.
 const MAX_LINE: usize = 4096;

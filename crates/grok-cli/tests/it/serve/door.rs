@@ -123,6 +123,8 @@ fn it_does_not_start_where_it_must_not() {
     assert_ended(&with_token(), 2, "at least 16");
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).expect("set");
     assert_ended(&with_token(), 2, "others can read it");
+    token_file(&home, &"t".repeat(5000));
+    assert_ended(&with_token(), 2, "longer than 4096 bytes");
     assert_ended(&serve(&["127.0.0.1:0", "--token-file", "/nonexistent"]), 2, "/nonexistent");
     let output = home.grok_mpp().args(["serve"]).env_remove("GROK_MPP_PRIVATE_KEY").output().expect("starts");
     assert_ended(&output, 2, "no wallet");
