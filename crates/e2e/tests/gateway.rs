@@ -68,6 +68,8 @@ async fn payer_without_money_is_told_so_and_gets_nothing() {
     let told = customer.client().send(again.body(request().to_string().into()).unwrap()).await.unwrap_err();
     let Error::NotPaid { problem: Some(problem), .. } = &told else { panic!("{told:?}") };
     assert_eq!(problem.kind(), "https://paymentauth.org/problems/payment-insufficient");
+    let told = format!("has 0.00 dollars of pathUSD, the payment takes {}", payment.quote().amount);
+    assert!(problem.detail().ends_with(&told), "{problem}");
     assert_eq!(scene.node.transaction(payment.hash().unwrap()).await, None);
     assert_eq!(scene.moved().await, [0, 0]);
 }

@@ -7,7 +7,7 @@ use alloy_primitives::{Address, B256, U256, hex};
 use mpp_core::Amount;
 use mpp_core::error::KeyRefusal;
 use mpp_core::payee::{ProblemType, TransferLog};
-use mpp_core::tempo::{ACCOUNT_KEYCHAIN, FeePayment, KeyStatus, NotTaken, Transaction};
+use mpp_core::tempo::{ACCOUNT_KEYCHAIN, FeePayment, KeyStatus, NotTaken, Transaction, token_name};
 use serde_json::{Value, json};
 
 use crate::chain::{Chain, ChainError, ChainFuture, Found, Outgoing};
@@ -135,6 +135,31 @@ impl Node {
         KeyStatus::decode(&key, &limit).ok_or(RpcError::Answer("nothing about an access key"))
     }
 
+    /// The error of a call that was tried and would fail.
+    fn would_fail(&self, error: RpcError) -> ChainError {
+        let RpcError::Node { code, message, data } = &error else { return unavailable(error) };
+        if !REVERTED.contains(code) {
+            return unavailable(error);
+        }
+        if let Some(poor) = self.poor(data) {
+            return ChainError::Refused { kind: ProblemType::PaymentInsufficient, source: poor.into() };
+        }
+        let poor = message.to_ascii_lowercase().contains(POOR);
+        let kind = if poor { ProblemType::PaymentInsufficient } else { ProblemType::VerificationFailed };
+        ChainError::Refused { kind, source: error.into() }
+    }
+
+    /// What a token reverts with when a balance is too small, in words.
+    fn poor(&self, data: &[u8]) -> Option<String> {
+        let (words, []) = data.strip_prefix(&INSUFFICIENT_BALANCE)?.as_chunks::<32>() else { return None };
+        let [held, needed, token] = words else { return None };
+        let amount = |word: &[u8; 32]| Amount::from_base_units(U256::from_be_bytes(*word).saturating_to());
+        let token = Address::from_word(token.into());
+        let name = token_name(token, self.chain_id).map_or_else(|| token.to_string(), str::to_owned);
+        let (held, needed) = (amount(held), amount(needed));
+        Some(format!("the payer has {held} dollars of {name}, the payment takes {needed}"))
+    }
+
     async fn call(&self, call: Value) -> Result<Value, RpcError> {
         self.rpc.call("eth_call", json!([call, "latest"])).await
     }
@@ -154,17 +179,7 @@ impl Chain for Node {
             }
             for call in &transaction.calls {
                 let tried = self.call(json!({"from": payer, "to": call.to, "input": call.input})).await;
-                tried.map_err(|error| match error {
-                    RpcError::Node { code, ref message } if REVERTED.contains(&code) => {
-                        let poor = POOR.iter().any(|words| message.to_ascii_lowercase().contains(words));
-                        let kind = match poor {
-                            true => ProblemType::PaymentInsufficient,
-                            false => ProblemType::VerificationFailed,
-                        };
-                        ChainError::Refused { kind, source: error.into() }
-                    }
-                    error => unavailable(error),
-                })?;
+                tried.map_err(|error| self.would_fail(error))?;
             }
             Ok(())
         })
@@ -261,7 +276,7 @@ impl From<RpcError> for ChainError {
             | RpcError::Tls(_)
             | RpcError::Unreachable(_)
             | RpcError::Turned { .. } => Some(NotTaken::Unserved),
-            RpcError::Node { code, message } => NotTaken::of_error(*code, message),
+            RpcError::Node { code, message, .. } => NotTaken::of_error(*code, message),
             _ => None,
         };
         let source = error.into();
@@ -283,6 +298,7 @@ const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
 
 /// What a call that would fail is answered with: EIP-1474's codes, and geth's for a revert.
 const REVERTED: [i64; 3] = [3, -32000, -32003];
-/// What a token, or the chain, says of a balance that is too small; the number is the selector of TIP-20's
-/// `InsufficientBalance(uint256,uint256,address)`.
-const POOR: [&str; 2] = ["insufficient", "0x832f98b5"];
+/// What nodes say of a balance that is too small, if they say it in words.
+const POOR: &str = "insufficient";
+/// TIP-20's `InsufficientBalance(uint256 available, uint256 required, address token)`
+const INSUFFICIENT_BALANCE: [u8; 4] = [0x83, 0x2f, 0x98, 0xb5];

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alloy_primitives::Bytes;
 use mpp_core::tempo::NotTaken;
 use reqwest::Url;
 use rustls_platform_verifier::BuilderVerifierExt as _;
@@ -55,7 +56,8 @@ impl Rpc {
             let code = error.get("code").and_then(Value::as_i64).unwrap_or_default();
             let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
             let message = message.chars().filter(|letter| !letter.is_control()).take(MAX_MESSAGE).collect();
-            return Err(RpcError::Node { code, message });
+            let data = error.get("data").and_then(Value::as_str).and_then(|data| data.parse().ok());
+            return Err(RpcError::Node { code, message, data: data.unwrap_or_default() });
         }
         answer.get_mut("result").map(Value::take).ok_or(RpcError::Answer("no JSON-RPC"))
     }
@@ -133,5 +135,7 @@ pub enum RpcError {
         code: i64,
         /// The node's words.
         message: String,
+        /// What a call reverted with, if the node says.
+        data: Bytes,
     },
 }

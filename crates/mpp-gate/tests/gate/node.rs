@@ -250,6 +250,25 @@ async fn a_payment_that_would_fail_is_not_sent_and_one_that_cannot_be_tried_out_
 }
 
 #[tokio::test]
+async fn a_payer_with_too_little_is_told_what_he_has_and_what_it_takes() {
+    let (script, buyer) = scene().await;
+    let word = |number: u64| format!("{number:064x}");
+    let token = format!("{:0>64}", "20c0000000000000000000000000000000000000");
+    let words = [word(2_500), word(10_000), token].concat();
+    // As anvil says it, and as nodes say it that leave the words to the data.
+    for message in [&format!("execution reverted: custom error 0x832f98b5: {words}"), "execution reverted"] {
+        let error = json!({"code": 3, "message": message, "data": format!("0x832f98b5{words}")});
+        let tried = (200, json!({ "error": error }).to_string());
+        let (_, credential) = buyer.payment("/apple", "").await;
+        *script.lock().unwrap() = Script { tried: Some(tried), ..Script::default() };
+        let answer = buyer.post("/apple", "", &credential).await;
+        answer.is_problem(402, "payment-insufficient");
+        let told = "the payment was refused: the payer has 0.0025 dollars of pathUSD, the payment takes 0.01";
+        assert_eq!(answer.json()["detail"], told);
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_is_none_unless_the_node_also_says_that_it_was_not_made() {
     let (script, buyer) = scene().await;
     let (_, credential) = buyer.payment("/apple", "").await;
