@@ -235,22 +235,7 @@ pub(super) fn decode_fields(raw: &[u8]) -> Result<(Transaction, Signature, Addre
     let nonce = number(fields, "nonce")?;
     let valid_before = Some(number(fields, "valid_before")?).filter(|time| *time != 0);
     let valid_after = Some(number(fields, "valid_after")?).filter(|time| *time != 0);
-    let token = optional_address(fields, "fee_token")?;
-    let (fee, claimed) = match (*kind, token) {
-        (ENVELOPE_TYPE, None) => (FeePayment::Sponsor, optional_address(fields, "sender")?),
-        (ENVELOPE_TYPE, Some(_)) => return Err(TransactionError::Field("fee_token")),
-        (_, None) if fields.first() == Some(&SPONSOR_MARK) => {
-            empty(fields, SPONSOR_MARK, "fee_payer_signature")?;
-            (FeePayment::Sponsor, None)
-        }
-        (_, token) => {
-            empty(fields, EMPTY_STRING_CODE, "fee_payer_signature")?;
-            (FeePayment::Sender(token), None)
-        }
-    };
-    if *kind == ENVELOPE_TYPE && claimed.is_none() {
-        return Err(TransactionError::Field("sender"));
-    }
+    let (fee, claimed) = decode_fee(fields, *kind)?;
     empty(fields, EMPTY_LIST_CODE, "authorization_list")?;
     let bytes = string(fields, "signature")?;
     if !fields.is_empty() {
@@ -274,6 +259,25 @@ pub(super) fn decode_fields(raw: &[u8]) -> Result<(Transaction, Signature, Addre
         return Err(TransactionError::Sender);
     }
     Ok((transaction, signature, sender))
+}
+
+/// The fee's token and the slot of the sponsor's signature, in which an envelope names its sender.
+fn decode_fee(fields: &mut &[u8], kind: u8) -> Result<(FeePayment, Option<Address>), TransactionError> {
+    match (kind, optional_address(fields, "fee_token")?) {
+        (ENVELOPE_TYPE, None) => {
+            let sender = optional_address(fields, "sender")?.ok_or(TransactionError::Field("sender"))?;
+            Ok((FeePayment::Sponsor, Some(sender)))
+        }
+        (ENVELOPE_TYPE, Some(_)) => Err(TransactionError::Field("fee_token")),
+        (_, None) if fields.first() == Some(&SPONSOR_MARK) => {
+            empty(fields, SPONSOR_MARK, "fee_payer_signature")?;
+            Ok((FeePayment::Sponsor, None))
+        }
+        (_, token) => {
+            empty(fields, EMPTY_STRING_CODE, "fee_payer_signature")?;
+            Ok((FeePayment::Sender(token), None))
+        }
+    }
 }
 
 /// The signature and whom it is for; the transaction learns whether an access key made it.

@@ -96,33 +96,6 @@ pub(super) fn read(row: &AnyRow) -> Result<Payment, sqlx::Error> {
     let challenge = challenge.ok_or_else(|| wrong("challenge"))?;
     let quote =
         Quote::read(&challenge, column::<i64>(row, "chain_id")?.cast_unsigned(), amount(row, "fee_ceiling")?);
-    let signed = match optional_unsigned(row, "sent_at")? {
-        None => None,
-        Some(at) => Some(Signed {
-            at,
-            hash: parsed(row, "hash")?,
-            memo: parsed(row, "memo")?,
-            valid_before: optional_unsigned(row, "valid_before")?,
-            transaction: parsed::<alloy_primitives::Bytes>(row, "signed_transaction")?.unwrap_or_default().0,
-        }),
-    };
-    let answer = match optional_unsigned(row, "answered_at")? {
-        None => None,
-        Some(at) => Some(Answer {
-            at,
-            status: column::<Option<i64>>(row, "status")?.and_then(|status| u16::try_from(status).ok()),
-            body_digest: row.try_get("answer_digest")?,
-        }),
-    };
-    let settled = match optional_unsigned(row, "settled_at")? {
-        None => None,
-        Some(at) => Some(Settled {
-            at,
-            hash: parsed(row, "settled_hash")?,
-            amount: amount(row, "settled_amount")?,
-            fee: amount(row, "settled_fee")?,
-        }),
-    };
     let state: String = row.try_get("state")?;
     let receipt: Option<String> = row.try_get("receipt")?;
     Ok(Payment {
@@ -136,12 +109,42 @@ pub(super) fn read(row: &AnyRow) -> Result<Payment, sqlx::Error> {
         challenge,
         payer: parsed(row, "payer")?.ok_or_else(|| wrong("payer"))?,
         reserved_at: unsigned(row, "reserved_at")?,
-        signed,
-        answer,
+        signed: signed(row)?,
+        answer: answer(row)?,
         receipt: receipt.map(|it| Receipt::parse(it.as_bytes()).map_err(|_| wrong("receipt"))).transpose()?,
         failure: row.try_get("failure")?,
-        settled,
+        settled: settled(row)?,
     })
+}
+
+fn signed(row: &AnyRow) -> Result<Option<Signed>, sqlx::Error> {
+    let Some(at) = optional_unsigned(row, "sent_at")? else { return Ok(None) };
+    Ok(Some(Signed {
+        at,
+        hash: parsed(row, "hash")?,
+        memo: parsed(row, "memo")?,
+        valid_before: optional_unsigned(row, "valid_before")?,
+        transaction: parsed::<alloy_primitives::Bytes>(row, "signed_transaction")?.unwrap_or_default().0,
+    }))
+}
+
+fn answer(row: &AnyRow) -> Result<Option<Answer>, sqlx::Error> {
+    let Some(at) = optional_unsigned(row, "answered_at")? else { return Ok(None) };
+    Ok(Some(Answer {
+        at,
+        status: column::<Option<i64>>(row, "status")?.and_then(|status| u16::try_from(status).ok()),
+        body_digest: row.try_get("answer_digest")?,
+    }))
+}
+
+fn settled(row: &AnyRow) -> Result<Option<Settled>, sqlx::Error> {
+    let Some(at) = optional_unsigned(row, "settled_at")? else { return Ok(None) };
+    Ok(Some(Settled {
+        at,
+        hash: parsed(row, "settled_hash")?,
+        amount: amount(row, "settled_amount")?,
+        fee: amount(row, "settled_fee")?,
+    }))
 }
 
 /// An amount as a database counts.
