@@ -6,7 +6,6 @@ use std::borrow::Cow;
 use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use axum::http::{Response, StatusCode};
-use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
 use crate::stream::{Events, Stream};
@@ -72,7 +71,9 @@ impl Refusal {
         &self.code
     }
 
-    pub(crate) fn encode(&self) -> Response<Bytes> {
+    /// The response that says so.
+    #[must_use]
+    pub fn encode(&self) -> Response<Bytes> {
         let body = json!({"success": false, "error": self.code, "message": self.message});
         let mut response = encode(self.status, &body);
         if let Some(seconds) = self.retry_after {
@@ -82,10 +83,9 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response<Body> {
-        self.encode().map(Body::from)
-    }
+/// No answer.
+pub(crate) fn refused(refusal: Refusal) -> Response<Body> {
+    refusal.encode().map(Body::from)
 }
 
 /// A whole answer in its envelope.

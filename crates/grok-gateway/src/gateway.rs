@@ -22,7 +22,8 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tower::Service;
 
-use crate::answer::{Answer, Refusal, envelope, events};
+use crate::BoxError;
+use crate::answer::{Answer, Refusal, envelope, events, refused};
 use crate::breaker::Breaker;
 use crate::catalog::Route;
 use crate::discovery::{llms, openapi};
@@ -30,8 +31,6 @@ use crate::price::Prices;
 use crate::request::Order;
 use crate::sale::{Sale, Sales, ticks};
 use crate::upstream::Upstream;
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A gateway that can be served: every [`Route`] for money; `/payments/{reference}`, `/openapi.json`, `/llms.txt` and
 /// `/health` for nothing.
@@ -92,7 +91,7 @@ impl Gateway {
             let shop = Arc::clone(&self.shop);
             let answer = move |body: Bytes| {
                 let shop = Arc::clone(&shop);
-                async move { shop.answer(route, &body).await }
+                async move { shop.answer(route, &body).await.unwrap_or_else(refused) }
             };
             let gate = self.gate.clone().body_limit(route.body_limit());
             router = router.route(route.path(), post(answer).route_layer(gate).fallback(wrong_method));
@@ -206,23 +205,24 @@ fn document(
 }
 
 /// What a balancer asks: whether requests can be sold right now.
-fn healthy(gate: &Gate) -> Result<Response<Body>, Refusal> {
+fn healthy(gate: &Gate) -> Response<Body> {
     match gate.unready() {
-        None => Ok(envelope(&json!({"status": "ok"}))),
+        None => envelope(&json!({"status": "ok"})),
         Some(reason) => {
-            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "unready", reason).retry_after(Some(5)))
+            let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "unready", reason);
+            refused(refusal.retry_after(Some(5)))
         }
     }
 }
 
-async fn wrong_method(method: Method) -> Refusal {
+async fn wrong_method(method: Method) -> Response<Body> {
     let message = format!("{method} is not served here; see the Allow field");
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+    refused(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message))
 }
 
-async fn not_found() -> Refusal {
+async fn not_found() -> Response<Body> {
     let message = "there is nothing here; GET /openapi.json lists what there is";
-    Refusal::new(StatusCode::NOT_FOUND, "not_found", message)
+    refused(Refusal::new(StatusCode::NOT_FOUND, "not_found", message))
 }
 
 fn down(seconds: u64) -> Refusal {

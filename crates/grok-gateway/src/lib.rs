@@ -75,3 +75,5 @@ pub use request::Order;
 pub use sale::Sales;
 pub use stream::Events;
 pub use upstream::{AnswerFuture, ApiKey, Compatible, Upstream, UpstreamUrlError, Xai};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -11,13 +11,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::BoxError;
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use http_body::{Body, Frame};
 use serde_json::Value;
 use tokio::time::{Sleep, sleep};
 
+use crate::BoxError;
 use crate::answer::Refusal;
 use crate::catalog::Route;
 use crate::sale::{Sale, ticks};

@@ -12,7 +12,7 @@ use super::runner::{Ending, Limits, Python, Run, RunError};
 /// Runs the program that a request body holds and returns the answer's body.
 ///
 /// # Errors
-/// [`UpstreamError::Prompt`], which [`program`] finds beforehand too, or [`UpstreamError::Run`].
+/// [`UpstreamError::Prompt`] or [`UpstreamError::Run`].
 pub async fn code_execution(python: &Python, body: &Value, limits: &Limits) -> Result<Value, UpstreamError> {
     let code = program(body)?;
     let run = python.run(&code, limits).await?;

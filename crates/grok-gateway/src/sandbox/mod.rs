@@ -55,7 +55,7 @@ use crate::price::Prices;
 
 pub use code::{UpstreamError, code_execution};
 pub use ledger::Ledger;
-pub use prompt::{PromptError, program};
+pub use prompt::PromptError;
 pub use runner::{Ending, Limits, Output, Python, Run, RunError};
 pub use upstream::Runner;
 

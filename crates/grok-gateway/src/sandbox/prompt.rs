@@ -16,7 +16,7 @@ use super::words::{messages, role};
 ///
 /// # Errors
 /// A [`PromptError`] that says what to write instead.
-pub fn program(body: &Value) -> Result<String, PromptError> {
+pub(super) fn program(body: &Value) -> Result<String, PromptError> {
     let asked = messages(body).iter().rfind(|message| role(message) == Some("user"));
     let content = asked.and_then(|message| message.get("content"));
     let text = match content {

@@ -11,7 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HeaderName};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use grok_gateway::Refusal;
 use mpp_core::Credential;
 use tokio::sync::OwnedSemaphorePermit;
@@ -73,7 +73,7 @@ impl Front {
         if request.uri().path() == "/health" {
             return (next.run(request).await, None);
         }
-        let refuse = |refusal: Refusal| (refusal.into_response(), None);
+        let refuse = |refusal: Refusal| (refusal.encode().map(Body::from), None);
         let pays = carries_payment(request.headers());
         if let Err(wait) = self.rate.admit((client::place(client), pays), Instant::now()) {
             self.metrics.refused("rate");

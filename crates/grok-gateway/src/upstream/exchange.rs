@@ -15,6 +15,7 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use crate::BoxError;
 use crate::answer::{Answer, EVENT_STREAM, Refusal};
 use crate::stream::Events;
 
@@ -50,7 +51,7 @@ pub enum UpstreamUrlError {
     Cleartext,
     /// TLS could not be set up.
     #[error("TLS could not be set up; check the certificates of this machine")]
-    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Tls(#[source] BoxError),
 }
 
 /// A service at one address. Proxies and redirects are not used.
