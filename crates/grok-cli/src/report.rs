@@ -6,8 +6,7 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use grok_mpp::Answer;
-use grok_mpp::answer::Execution;
+use grok_mpp::answer::{Answer, Execution};
 use mpp_core::printable;
 use mpp_http::ledger::Standing;
 use mpp_http::{Money, Payment, Quoted};

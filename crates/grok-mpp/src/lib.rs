@@ -1,7 +1,7 @@
 //! Answers from Grok, bought per call over MPP/Tempo: chat, answers for which it runs Python on the server, searches,
 //! pictures, speech. No account, no API key: a wallet and a limit.
 //!
-//! In goes a signer, a [`Policy`](mpp_core::Policy) and a question; out comes an [`Answer`] with the payment that bought
+//! In goes a signer, a [`Policy`](mpp_core::Policy) and a question; out comes an [`Answer`](answer::Answer) with the payment that bought
 //! it, or an [`Error`] that says what became of the money.
 //!
 //! ```no_run
@@ -27,12 +27,12 @@
 //!
 //! - [`Grok`] is the service and the wallet that pays it. It has a method for each of the service's seven routes, and
 //!   [`raw`](Grok::raw) for one that is newer than this crate.
-//! - [`Call`] is what such a method returns: settings, then [`send`](Call::send), [`stream`](Call::stream) for an answer
-//!   that comes in pieces, or [`quote`](Call::quote) for the price alone. What the service would refuse is refused before
+//! - [`Call`](call::Call) is what such a method returns: settings, then [`send`](call::Call::send),
+//!   [`stream`](call::Call::stream) for an answer that comes in pieces, or [`quote`](call::Call::quote) for the price alone. What the service would refuse is refused before
 //!   anything is sent.
 //! - [`Conversation`] holds what was said so far, as the service keeps nothing between calls.
-//! - [`Answer`] reads what came back. What the service may answer is known only in part, so nothing of an answer is
-//!   required and [`raw`](Answer::raw) always holds all of it: a bought answer is never lost to its shape.
+//! - [`Answer`](answer::Answer) reads what came back. What the service may answer is known only in part, so nothing of an answer is
+//!   required and [`raw`](answer::Answer::raw) always holds all of it: a bought answer is never lost to its shape.
 //! - [`schema`] tells what the service says it sells that is not known here.
 //!
 //! # Errors and money
@@ -52,8 +52,6 @@ pub mod schema;
 mod sse;
 mod stream;
 
-pub use answer::Answer;
-pub use call::Call;
 pub use client::Grok;
 pub use conversation::{Conversation, Message};
 pub use error::{Error, RequestError};

@@ -4,8 +4,7 @@
 
 use std::{fs, path::Path};
 
-use grok_mpp::Answer;
-use grok_mpp::answer::{AnswerError, ServiceError};
+use grok_mpp::answer::{Answer, AnswerError, ServiceError};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

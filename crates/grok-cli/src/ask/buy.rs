@@ -5,8 +5,9 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use grok_mpp::call::{Capability, Conversing};
-use grok_mpp::{Answer, Call, Error};
+use grok_mpp::Error;
+use grok_mpp::answer::Answer;
+use grok_mpp::call::{Call, Capability, Conversing};
 use mpp_http::Payment;
 use mpp_http::ledger::Standing;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -4,8 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use grok_mpp::Call;
-use grok_mpp::call::{Conversing, Picture};
+use grok_mpp::call::{Call, Conversing, Picture};
 use mpp_core::printable;
 use serde_json::Value;
 

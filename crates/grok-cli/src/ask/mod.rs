@@ -3,8 +3,7 @@
 mod buy;
 mod input;
 
-use grok_mpp::Call;
-use grok_mpp::call::{Conversing, ImageEdit, ImageGeneration};
+use grok_mpp::call::{Call, Conversing, ImageEdit, ImageGeneration};
 
 use crate::args;
 use crate::failure::Failure;

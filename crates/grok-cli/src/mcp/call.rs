@@ -5,7 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use grok_mpp::{Answer, Error};
+use grok_mpp::Error;
+use grok_mpp::answer::Answer;
 use mpp_core::error::Refusal;
 use mpp_core::exchange::{NotPaid, Reason};
 use mpp_http::Payment;

@@ -1,8 +1,9 @@
 //! The arguments of a tool, as a model writes them, in; a request of the service out. What is not known is refused: a
 //! setting that is misspelt would be paid for and not heeded.
 
-use grok_mpp::call::{Chat, Conversing, ImageGeneration, WebSearch};
-use grok_mpp::{Answer, Call, Error, Grok};
+use grok_mpp::answer::Answer;
+use grok_mpp::call::{Call, Chat, Conversing, ImageGeneration, WebSearch};
+use grok_mpp::{Error, Grok};
 use mpp_core::Amount;
 use mpp_http::Quoted;
 use serde::Deserialize;

@@ -3,8 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use grok_mpp::Answer;
-use grok_mpp::answer::{Execution, Image};
+use grok_mpp::answer::{Answer, Execution, Image};
 use mpp_core::Amount;
 use mpp_http::ledger::Standing;
 use mpp_http::{Money, Payment, Quoted};

@@ -6,8 +6,8 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use grok_mpp::call::Conversing;
-use grok_mpp::{Call, Conversation};
+use grok_mpp::Conversation;
+use grok_mpp::call::{Call, Conversing};
 use mpp_core::Amount;
 use mpp_http::{Money, Payment};
 use serde_json::json;

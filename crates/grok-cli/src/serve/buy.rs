@@ -2,7 +2,8 @@
 //! whether anybody reads or not.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use grok_mpp::{Answer, AnswerStream, Error as CallError, Event};
+use grok_mpp::answer::Answer;
+use grok_mpp::{AnswerStream, Error as CallError, Event};
 use mpp_http::Payment;
 use serde_json::{Map, Value};
 

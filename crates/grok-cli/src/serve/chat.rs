@@ -1,7 +1,8 @@
 //! `/v1/chat/completions`: a request passed on as it is but for what is OpenAI's alone, and the answer made whole enough for
 //! clients that are strict about it, without losing what the service adds.
 
-use grok_mpp::{Answer, Event, Grok};
+use grok_mpp::answer::Answer;
+use grok_mpp::{Event, Grok};
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;

@@ -1,6 +1,6 @@
 //! `/v1/images/generations` and `/v1/images/edits`, the latter with the picture itself or its URL.
 
-use grok_mpp::Answer;
+use grok_mpp::answer::Answer;
 use grok_mpp::call::Picture;
 use serde_json::{Map, Value, json};
 

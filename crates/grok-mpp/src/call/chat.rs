@@ -50,8 +50,8 @@ impl Call<'_, Chat> {
         self.with(|chat| chat.presence_penalty = Some(penalty))
     }
 
-    /// Sets how many answers are made, 1 to 128, all of which are paid; the first is [`text`](crate::Answer::text), the
-    /// others are in [`raw`](crate::Answer::raw).
+    /// Sets how many answers are made, 1 to 128, all of which are paid; the first is [`text`](crate::answer::Answer::text), the
+    /// others are in [`raw`](crate::answer::Answer::raw).
     pub fn n(self, answers: u32) -> Self {
         self.with(|chat| chat.n = Some(answers))
     }

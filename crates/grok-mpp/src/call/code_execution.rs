@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{Call, Dialogue, sealed};
 use crate::error::RequestError;
 
-/// An answer that the model finds by running Python, which is in [`executions`](crate::Answer::executions).
+/// An answer that the model finds by running Python, which is in [`executions`](crate::answer::Answer::executions).
 #[derive(Clone, Debug)]
 pub struct CodeExecution {
     dialogue: Dialogue,

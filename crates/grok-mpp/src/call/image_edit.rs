@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Call, ImageGeneration, sealed};
 use crate::error::RequestError;
 
-/// A picture, changed as a prompt says, as [`images`](crate::Answer::images).
+/// A picture, changed as a prompt says, as [`images`](crate::answer::Answer::images).
 #[derive(Clone, Debug)]
 pub struct ImageEdit {
     wanted: ImageGeneration,

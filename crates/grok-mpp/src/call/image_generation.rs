@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{Call, sealed, text, whole};
 use crate::error::RequestError;
 
-/// Pictures of what a prompt says, as [`images`](crate::Answer::images).
+/// Pictures of what a prompt says, as [`images`](crate::answer::Answer::images).
 #[derive(Clone, Debug)]
 pub struct ImageGeneration {
     pub(super) prompt: String,

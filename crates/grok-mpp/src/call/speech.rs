@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Call, sealed, text};
 use crate::error::RequestError;
 
-/// A text, spoken, as [`audio`](crate::Answer::audio).
+/// A text, spoken, as [`audio`](crate::answer::Answer::audio).
 #[derive(Clone, Debug)]
 pub struct Speech {
     text: String,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Call, Dialogue, sealed};
 use crate::error::RequestError;
 
-/// An answer from the web, with its sources as [`citations`](crate::Answer::citations).
+/// An answer from the web, with its sources as [`citations`](crate::answer::Answer::citations).
 #[derive(Clone, Debug)]
 pub struct WebSearch {
     dialogue: Dialogue,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{Dialogue, sealed};
 use crate::error::RequestError;
 
-/// An answer from posts on X, with its sources as [`citations`](crate::Answer::citations).
+/// An answer from posts on X, with its sources as [`citations`](crate::answer::Answer::citations).
 #[derive(Clone, Debug)]
 pub struct XSearch {
     dialogue: Dialogue,

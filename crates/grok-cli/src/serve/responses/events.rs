@@ -1,6 +1,7 @@
 //! A response told in events: the service's own as they come, or, made of what else it sends, the same.
 
-use grok_mpp::{Answer, Event};
+use grok_mpp::Event;
+use grok_mpp::answer::Answer;
 use serde_json::{Map, Value, json};
 
 use super::Wanted;

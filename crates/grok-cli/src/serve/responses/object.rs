@@ -1,7 +1,7 @@
 //! The response object that an answer is, with all that strict clients need: the service's own, or one made of a chat
 //! completion.
 
-use grok_mpp::Answer;
+use grok_mpp::answer::Answer;
 use serde_json::{Map, Value, json};
 
 use super::Wanted;
