@@ -49,6 +49,9 @@ pub enum Error {
     /// A credential could not be read.
     #[error(transparent)]
     Credential(#[from] CredentialError),
+    /// Bytes are not a payment's transaction.
+    #[error(transparent)]
+    Transaction(#[from] TransactionError),
     /// A credential does not pay its challenge.
     #[error(transparent)]
     Verify(#[from] VerifyError),

@@ -9,6 +9,7 @@ use crate::BoxError;
 /// A database that did not do as it was told. Nothing was changed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{place} {fault}")]
+#[non_exhaustive]
 pub struct DatabaseError {
     /// Which database: its file, or `in PostgreSQL`.
     pub place: String,

@@ -196,6 +196,7 @@ impl Limit {
 /// A payment that a budget does not allow. Nothing was signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("could take {asked} dollars{}; of the {} allowed {limit}, {} are left", self.fee(), limit.amount, self.left())]
+#[non_exhaustive]
 pub struct OverBudget {
     /// The limit it would break.
     pub limit: Limit,
