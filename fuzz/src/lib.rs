@@ -11,6 +11,7 @@ pub mod events;
 pub mod header;
 pub mod json;
 pub mod key;
+pub mod keystore;
 pub mod payments;
 pub mod rlp;
 pub mod text;

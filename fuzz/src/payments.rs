@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use mpp_core::payee::{Offer, body_digest};
-use mpp_core::tempo::{self, Address, LocalSigner, Modes, SignedPayment};
+use mpp_core::tempo::{self, Address, LocalSigner, Modes, SignedPayment, Unsigned};
 use mpp_core::{Amount, Challenge, ChargeRequest, Policy, Transfer};
 
 use crate::base64;
@@ -17,6 +17,21 @@ pub const SECRET: &[u8] = b"a secret of the payee";
 /// A plain payment, one with splits, a sponsored one, one that is pushed, one like the
 /// first by an access key, and a proof.
 pub static PAYMENTS: LazyLock<[SignedPayment; 6]> = LazyLock::new(|| {
+    prepare().map(|unsigned| {
+        let signature = signer().sign(&unsigned);
+        unsigned.signed(&signature)
+    })
+});
+
+/// The same before they were signed.
+pub static UNSIGNED: LazyLock<[Unsigned; 6]> = LazyLock::new(prepare);
+
+/// Who signs them.
+pub fn signer() -> LocalSigner {
+    LocalSigner::from_bytes(&[0x11; 32]).expect("a key")
+}
+
+fn prepare() -> [Unsigned; 6] {
     let charge = |amount| {
         let amount = Amount::from_base_units(amount);
         ChargeRequest::new(amount, tempo::PATH_USD, Address::repeat_byte(0x74), tempo::MAINNET)
@@ -36,8 +51,8 @@ pub static PAYMENTS: LazyLock<[SignedPayment; 6]> = LazyLock::new(|| {
         (charge(10_000).with_modes(Modes::Both).with_external_id("another"), account),
         (charge(0).with_external_id("order \u{2116} 1"), None),
     ]
-    .map(|(charge, account)| pay(&charge, account))
-});
+    .map(|(charge, account)| approve(&charge, account))
+}
 
 /// The credentials' JSON: the challenge, the payload, the source.
 pub static PARTS: LazyLock<Vec<[String; 3]>> = LazyLock::new(|| {
@@ -53,7 +68,7 @@ pub static PARTS: LazyLock<Vec<[String; 3]>> = LazyLock::new(|| {
     parts.collect()
 });
 
-fn pay(charge: &ChargeRequest, account: Option<Address>) -> SignedPayment {
+fn approve(charge: &ChargeRequest, account: Option<Address>) -> Unsigned {
     let digest = body_digest(b"body");
     let offer = Offer {
         realm: "shop.example",
@@ -66,12 +81,10 @@ fn pay(charge: &ChargeRequest, account: Option<Address>) -> SignedPayment {
     let challenge = Challenge::issue(SECRET, &offer).expect("a challenge");
     let policy = Policy::new(tempo::MAINNET, [tempo::PATH_USD], Amount::from_base_units(10_000));
     let policy = policy.realms(["shop.example"]).push(true);
-    let signer = LocalSigner::from_bytes(&[0x11; 32]).expect("a key");
+    let signer = signer();
     let approval = policy.approve(challenge, b"body", NOW).expect("approved");
-    let unsigned = match account {
+    match account {
         None => approval.prepare(signer.address(), NOW, 5),
         Some(account) => approval.prepare(account, NOW, 5).with_access_key(signer.address()),
-    };
-    let signature = signer.sign(&unsigned);
-    unsigned.signed(&signature)
+    }
 }
