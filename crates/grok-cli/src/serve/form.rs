@@ -58,7 +58,15 @@ fn field(part: &[u8]) -> Option<(String, Value)> {
     let (head, value) = split(part, b"\r\n\r\n")?;
     let head = std::str::from_utf8(head).ok()?;
     let told = head.lines().find(|line| line.to_ascii_lowercase().starts_with("content-disposition:"))?;
-    let parameter = |start: &str| told.split(';').find_map(|it| it.trim().strip_prefix(start));
+    let parameter = |start: &str| {
+        // A file may be called anything.
+        let mut quoted = false;
+        let mut parts = told.split(|letter| {
+            quoted ^= letter == '"';
+            letter == ';' && !quoted
+        });
+        parts.find_map(|it| it.trim().strip_prefix(start))
+    };
     let name = parameter("name=")?.trim_matches('"');
     let value = match parameter("filename=") {
         Some(_) => Picture::from_bytes(value)?.url().into(),
@@ -110,6 +118,10 @@ mod tests {
         assert_eq!(read(&format!("{parts}--xy--\r\n")), Some(expected));
         let twice = [part("image", "a"), part("image", "b"), part("image", "c")].concat();
         assert_eq!(read(&format!("{twice}--xy--")), Some(json!({"image": ["a", "b", "c"]})));
+        let names = "filename=\"a; name=b; c.gif\"; name=\"image; filename=d\"";
+        let named = format!("--xy\r\nContent-Disposition: form-data; {names}\r\n\r\nGIF8\r\n--xy--");
+        let expected = json!({"image; filename=d": "data:image/gif;base64,R0lGOA=="});
+        assert_eq!(read(&named), Some(expected));
         assert_eq!(read("--xy--"), Some(json!({})));
     }
 
