@@ -85,9 +85,13 @@ fn content(content: Value) -> Result<Value, ApiError> {
 
 fn part(part: Value) -> Result<Value, ApiError> {
     let member = |name: &str| part.get(name).filter(|value| value.is_string()).cloned();
+    let text = |name: &str| match member(name) {
+        Some(text) => Ok(json!({"type": "text", "text": text})),
+        None => Err(wrong(format!("a part of input has no {name}"))),
+    };
     match part.get("type").and_then(Value::as_str) {
-        Some("input_text" | "output_text" | "text") => Ok(json!({"type": "text", "text": member("text")})),
-        Some("refusal") => Ok(json!({"type": "text", "text": member("refusal")})),
+        Some("input_text" | "output_text" | "text") => text("text"),
+        Some("refusal") => text("refusal"),
         Some("input_image") => {
             let url = member("image_url");
             let url =

@@ -51,7 +51,7 @@ pub(super) fn order(mut asked: Map<String, Value>) -> Result<Order, ApiError> {
             format!("model {model} has no tools here: they need one such as {}", Grok::DEFAULT_MODEL);
         return Err(ApiError::bad_request("model", message));
     }
-    let most = order::most_tokens(&mut asked, &["max_output_tokens"])?;
+    let most = order::most_tokens(&mut asked, &["max_output_tokens", "max_tokens"])?;
     echo.insert("max_output_tokens".to_owned(), most.into());
 
     let mut body = Map::new();
@@ -69,9 +69,9 @@ pub(super) fn order(mut asked: Map<String, Value>) -> Result<Order, ApiError> {
     for name in OPENAI_ONLY.iter().chain(&OTHERS_ONLY) {
         asked.remove(*name);
     }
-    // What is left is meant for the model: temperature, top_p, and what is not known here.
-    body.extend(asked);
-    Ok(Order { route, body, shape: Shape::Response(Wanted { stream, asked: echo }) })
+    // What is left is meant for the model: temperature, top_p, and what is not known here. It goes before nothing that is.
+    asked.extend(body);
+    Ok(Order { route, body: asked, shape: Shape::Response(Wanted { stream, asked: echo }) })
 }
 
 /// The shape that the answer's text has to have, as chat takes it.
@@ -97,3 +97,35 @@ fn format(asked: &mut Map<String, Value>, route: &str) -> Result<Option<Value>, 
 const KEPT_BY_OPENAI: [&str; 3] = ["previous_response_id", "conversation", "prompt"];
 /// What a chat completion has no word for, and the answer does not depend on.
 const OTHERS_ONLY: [&str; 4] = ["include", "truncation", "max_tool_calls", "stream_options"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(asked: &Value) -> Value {
+        let order = order(asked.as_object().cloned().unwrap_or_default());
+        order.map(|order| Value::Object(order.body)).unwrap_or_else(|error| error.value())
+    }
+
+    #[test]
+    fn fields_of_a_chat_do_not_replace_what_a_response_asks_for() {
+        let asked = json!({
+            "input": "hello", "messages": [], "max_output_tokens": 5, "max_tokens": 1_000_000, "seed": 7,
+            "reasoning": {"effort": "low"}, "reasoning_effort": "high",
+            "text": {"format": {"type": "json_object"}}, "response_format": {"type": "text"},
+        });
+        let expected = json!({
+            "model": "grok-4.3", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 5, "seed": 7,
+            "reasoning_effort": "low", "response_format": {"type": "json_object"},
+        });
+        assert_eq!(body(&asked), expected);
+        assert_eq!(body(&json!({"input": "hello", "max_tokens": 9}))["max_tokens"], 9);
+        assert_eq!(body(&json!({"input": "hello", "max_tokens": 0}))["param"], "max_tokens");
+    }
+
+    #[test]
+    fn err_a_part_without_a_text() {
+        let asked = json!({"input": [{"role": "user", "content": [{"type": "input_text"}]}]});
+        assert_eq!(body(&asked)["message"], "a part of input has no text");
+    }
+}
