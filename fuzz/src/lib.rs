@@ -8,6 +8,7 @@ pub mod base64;
 pub mod charge;
 pub mod credential;
 pub mod events;
+pub mod form;
 pub mod header;
 pub mod json;
 pub mod key;
