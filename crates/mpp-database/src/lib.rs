@@ -16,6 +16,10 @@
 //!
 //! - `sqlite` is for one machine: a file, and SQLite itself is built in.
 //! - `postgres` is for several machines.
+#![cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres")),
+    expect(dead_code, reason = "without a database none is opened")
+)]
 
 mod fault;
 mod place;
