@@ -245,7 +245,7 @@ pub mod transport {
     }
 
     #[derive(Default)]
-    pub struct ReqwestTransport;
+    pub struct ReqwestTransport(());
 
     impl Transport for ReqwestTransport {
         fn send(&self, _: Request<Bytes>) -> Ready<Result<Response<Bytes>, TransportError>> {
