@@ -86,14 +86,18 @@ impl Schema {
         let mut routes = Vec::new();
         let mut differences = Vec::new();
         for (route, path) in paths {
-            let Some(operation) = path.get("post") else { continue };
+            let Some(operation) = path.get("post").filter(|operation| operation.is_object()) else {
+                continue;
+            };
             routes.push((route.clone(), price(operation)));
             match known().into_iter().find(|(known, _)| known == route) {
                 Some((_, fields)) => compare(route, &raw, operation, fields, &mut differences),
                 None => differences.push(Difference::New { route: route.clone() }),
             }
         }
-        let missing = known().into_iter().map(|(route, _)| route).filter(|route| !paths.contains_key(route));
+        // One that is there may take no POST.
+        let is_missing = |route: &String| routes.iter().all(|(offered, _)| offered != route);
+        let missing = known().into_iter().map(|(route, _)| route).filter(is_missing);
         differences.extend(missing.map(|route| Difference::Missing { route }));
         Ok(Schema { raw, routes, differences })
     }
@@ -135,4 +139,22 @@ fn compare(
 fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     let place = schema.get("$ref").and_then(Value::as_str).and_then(|place| place.strip_prefix('#'));
     place.and_then(|place| document.pointer(place)).unwrap_or(schema)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_that_takes_no_post_is_not_offered() {
+        let chat = Difference::Missing { route: "/grok/chat".to_owned() };
+        for (path, is_offered) in
+            [("{\"post\":{}}", true), ("{\"post\":null}", false), ("{\"get\":{}}", false)]
+        {
+            let document = format!("{{\"paths\":{{\"/grok/chat\":{path}}}}}");
+            let schema = Schema::parse(document.as_bytes()).expect("a document");
+            assert_eq!(!schema.routes.is_empty(), is_offered, "{document}");
+            assert_eq!(!schema.differences.contains(&chat), is_offered, "{document}");
+        }
+    }
 }
