@@ -30,7 +30,8 @@ fuzz_target!(|data: &[u8]| {
         Ok(keystore) => keystore,
         Err(why) => {
             assert!(expected.is_none(), "{why}: {expected:?}");
-            assert!(why.chars().count() < 300 && !why.contains(char::is_control), "{why}");
+            let control = |letter: char| letter.is_control() && letter != '\t';
+            assert!(why.chars().count() < 300 && !why.contains(control), "{why}");
             return;
         }
     };
