@@ -11,6 +11,7 @@ use grok_gateway::Xai;
 use mpp_core::{Amount, tempo};
 use mpp_gate::Node;
 use mpp_gate::chain::Chain as _;
+use reqwest::StatusCode;
 
 use super::Failure;
 use super::config::{Config, Database};
@@ -200,8 +201,19 @@ impl Findings {
         if let Err(why) = start::upstream_url(config) {
             return self.add("upstream", Err(why));
         }
-        match reach::answers(url).await {
-            Ok(()) => self.add("upstream", Ok(format!("{url} answers"))),
+        // Without the key: who asks for one is there.
+        let asked = match upstream.kind {
+            Kind::Compatible => format!("{}/models", url.trim_end_matches('/')),
+            Kind::Xai | Kind::Sandbox => url.to_owned(),
+        };
+        match reach::status(&asked).await {
+            // It may sell without a list of its models.
+            Ok(StatusCode::NOT_FOUND) if upstream.kind == Kind::Compatible => {
+                let advice = "the base of a compatible service ends with its version, such as /v1";
+                let found = format!("{url} may not be the base: GET {asked} is answered 404");
+                self.warn("upstream", format!("{found}; {advice}: check upstream.base_url"));
+            }
+            Ok(_) => self.add("upstream", Ok(format!("{url} answers"))),
             // It may be back before anybody asks.
             Err(why) => {
                 self.warn("upstream", format!("{url} does not answer: {why}; check upstream.base_url"))

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
-/// Whether anything answers at a URL, whatever it says.
-pub(crate) async fn answers(url: &str) -> Result<(), String> {
+/// The status that a URL is answered with, whatever else is said there.
+pub(crate) async fn status(url: &str) -> Result<StatusCode, String> {
     let sent = client()?.get(url).send().await;
-    sent.map(drop).map_err(|error| error.without_url().to_string())
+    sent.map(|answer| answer.status()).map_err(|error| error.without_url().to_string())
 }
 
 fn client() -> Result<reqwest::Client, String> {

@@ -1,8 +1,12 @@
 //! What is looked at before anything is sold.
 
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+
 use crate::payer::PAYER_KEY;
 use crate::program::Place;
-use crate::stand_ins::{Node, Service};
+use crate::stand_ins::{self, Node, Service};
 
 #[tokio::test]
 async fn a_check_of_good_settings_ends_well_and_leaves_nothing_behind() {
@@ -82,6 +86,28 @@ async fn an_upstream_that_is_down_is_no_reason_not_to_start() {
     let (code, said, _) = place.run("check").await;
     assert_eq!(code, 0);
     assert!(said.contains("warning  upstream  http://127.0.0.1:9 does not answer"), "{said}");
+}
+
+#[tokio::test]
+async fn a_compatible_service_is_asked_for_its_models_below_its_base() {
+    let (node, service) = (Node::start().await, Service::start(true).await);
+    let models = Router::new().route("/v1/models", get(|| async { StatusCode::UNAUTHORIZED }));
+    let url = stand_ins::serve(models).await;
+    for (base, line) in [
+        (
+            url.clone(),
+            format!(
+                "warning  upstream  {url} may not be the base: GET {url}/models is answered 404; the base of a \
+                 compatible service ends with its version, such as /v1: check upstream.base_url\n"
+            ),
+        ),
+        (format!("{url}/v1"), format!("ok       upstream  {url}/v1 answers\n")),
+        (format!("{url}/v1/"), format!("ok       upstream  {url}/v1/ answers\n")),
+    ] {
+        let place = Place::new(&node, &service, "").set("GROK_GATEWAY_UPSTREAM", "compatible");
+        let (code, said, _) = place.set("GROK_GATEWAY_UPSTREAM_URL", &base).run("check").await;
+        assert!(code == 0 && said.contains(&line), "{base}: {code} {said}");
+    }
 }
 
 #[tokio::test]
