@@ -20,20 +20,20 @@ impl Environment {
         (self.0)(name).filter(|text| !text.is_empty()).map(Zeroizing::new)
     }
 
-    /// A secret: of the variable, else of the file in the variable with `_FILE` at its end, else of `file`.
+    /// A secret: of the variable, or of the file in the variable with `_FILE` at its end, else of `file`. Both variables
+    /// are one too many, as nobody can tell which is meant.
     pub(crate) fn secret(
         &self,
         name: &str,
         file: Option<&Path>,
         warnings: &mut Vec<String>,
     ) -> Result<Option<Zeroizing<String>>, String> {
-        if let Some(text) = self.text(name) {
-            return Ok(Some(text));
-        }
-        let named = self.text(&format!("{name}_FILE")).map(|path| PathBuf::from(path.as_str()));
-        match named.as_deref().or(file) {
-            Some(path) => from_file(path, warnings).map(Some),
-            None => Ok(None),
+        let twin = format!("{name}_FILE");
+        match (self.text(name), self.text(&twin)) {
+            (Some(_), Some(_)) => Err(format!("{name} and {twin} are both set; unset one of them")),
+            (Some(text), None) => Ok(Some(text)),
+            (None, Some(path)) => from_file(Path::new(path.as_str()), warnings).map(Some),
+            (None, None) => file.map(|path| from_file(path, warnings)).transpose(),
         }
     }
 }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_comes_before_its_file_and_both_before_the_settings() {
+    fn a_variable_and_one_that_names_a_file_come_before_the_settings_and_are_not_set_both() {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| {
             let path = folder.path().join(name);
@@ -134,10 +134,15 @@ mod tests {
                 variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             let find = move |name: &str| Some(variables.iter().find(|(known, _)| known == name)?.1.clone());
             let environment = Environment(Box::new(find));
-            environment.secret("KEY", Some(&set), &mut Vec::new()).unwrap().unwrap().to_string()
+            let secret = environment.secret("KEY", Some(&set), &mut Vec::new())?;
+            Ok::<_, String>(secret.unwrap().to_string())
         };
-        assert_eq!(read(&[]), "set");
-        assert_eq!(read(&[("KEY", ""), ("KEY_FILE", &named)]), "named");
-        assert_eq!(read(&[("KEY", "itself"), ("KEY_FILE", &named)]), "itself");
+        assert_eq!(read(&[]).unwrap(), "set");
+        assert_eq!(read(&[("KEY", ""), ("KEY_FILE", &named)]).unwrap(), "named");
+        assert_eq!(read(&[("KEY", "itself"), ("KEY_FILE", "")]).unwrap(), "itself");
+        for file in [&named, "/nowhere"] {
+            let both = read(&[("KEY", "itself"), ("KEY_FILE", file)]);
+            assert_eq!(both.unwrap_err(), "KEY and KEY_FILE are both set; unset one of them");
+        }
     }
 }
