@@ -88,7 +88,7 @@ impl Exchange {
         }
         let reply = self.post(path, body).await?;
         let value = serde_json::from_slice(&reply.body).ok().filter(Value::is_object);
-        let other = || broken("the service behind answered with something else than a JSON object");
+        let other = || unusable("the service behind answered with something else than a JSON object");
         value.map(Answer::Whole).ok_or_else(other)
     }
 
@@ -109,7 +109,7 @@ impl Exchange {
         let response = self.in_time(self.accepted(path, body)).await?;
         let kind = content_type(&response).and_then(|kind| kind.split(';').next()).unwrap_or_default();
         if !kind.trim().eq_ignore_ascii_case(EVENT_STREAM) {
-            return Err(broken("the service behind answered with something else than a stream of events"));
+            return Err(unusable("the service behind answered with something else than a stream of events"));
         }
         let left = self.patience.saturating_sub(begun.elapsed());
         Ok(Events::new(reqwest::Body::from(response), left, self.quiet))
@@ -205,10 +205,10 @@ impl Exchange {
 
 async fn read(response: &mut Response, most: usize) -> Result<Vec<u8>, Refusal> {
     let mut body = Vec::new();
-    let cut = |_| broken("the service behind broke off in the middle of its answer").outage();
+    let cut = |_| unusable("the service behind broke off in the middle of its answer").outage();
     while let Some(chunk) = response.chunk().await.map_err(cut)? {
         if body.len().saturating_add(chunk.len()) > most {
-            return Err(broken("the service behind answered with more than can be passed on"));
+            return Err(unusable("the service behind answered with more than can be passed on"));
         }
         body.extend_from_slice(&chunk);
     }
@@ -222,6 +222,12 @@ fn content_type(response: &Response) -> Option<&str> {
 fn late() -> Refusal {
     let message = "the service behind took too long; a shorter answer may come in time";
     Refusal::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message).outage()
+}
+
+/// An answer that is none, though its status is that of one: only the log tells the operator why.
+pub(super) fn unusable(message: &str) -> Refusal {
+    tracing::warn!(error = message, "the upstream's answer is of no use");
+    broken(message)
 }
 
 fn broken(message: &str) -> Refusal {

@@ -4,12 +4,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::exchange::{ApiKey, Exchange, Reply, UpstreamUrlError};
+use super::exchange::{ApiKey, Exchange, Reply, UpstreamUrlError, unusable};
 use super::{AnswerFuture, Upstream, is_whole};
 use crate::answer::{Answer, Refusal};
 use crate::catalog::Route;
@@ -230,8 +229,7 @@ fn speech(mut body: Map<String, Value>) -> Map<String, Value> {
 pub(super) fn audio(reply: Reply) -> Result<Answer, Refusal> {
     let kind = reply.content_type.unwrap_or_else(|| "application/octet-stream".to_owned());
     if kind.starts_with("text/") || kind.starts_with("application/json") || reply.body.is_empty() {
-        let message = "the service behind answered with something else than audio";
-        return Err(Refusal::new(StatusCode::BAD_GATEWAY, "upstream_failed", message));
+        return Err(unusable("the service behind answered with something else than audio"));
     }
     Ok(Answer::Whole(json!({"data": STANDARD.encode(&reply.body), "content_type": kind})))
 }

@@ -11,6 +11,7 @@ use tracing::Dispatch;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::stand_in::{Rude, StandIn, rude};
+use crate::streams::streamed;
 use crate::support::{KEY, Scene, key, xai};
 
 /// floor((9·1.25 + 400·2.5)·1.15)
@@ -227,6 +228,8 @@ async fn the_log_has_price_and_cost_and_neither_key_nor_words() {
     Scene::of(xai(&service.url)).await.bought(Route::CodeExecution.path(), &request()).await;
     let service = StandIn::saying(500, &[], "oh").await;
     fails(&Scene::of(xai(&service.url)).await, 502).await;
+    let service = StandIn::saying(200, &[("content-type", "application/json")], "{\"a\":\"word\"}").await;
+    fails_to(&streamed(), &Scene::of(xai(&service.url)).await, 502).await;
     let log = log.text();
     let sold = log.lines().find(|line| line.contains("sold")).unwrap();
     for part in
@@ -235,5 +238,6 @@ async fn the_log_has_price_and_cost_and_neither_key_nor_words() {
         assert!(sold.contains(part), "{part}: {sold}");
     }
     assert!(log.contains("the upstream has no answer"), "{log}");
-    assert!(!log.contains(KEY) && !log.contains("hello"), "{log}");
+    assert!(log.contains("answered with something else than a stream of events"), "{log}");
+    assert!(!log.contains(KEY) && !log.contains("hello") && !log.contains("word"), "{log}");
 }

@@ -21,7 +21,7 @@ const CHUNK: &str =
 const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"cost_in_usd_ticks\":540000}}\n\n";
 const DONE: &str = "data: [DONE]\n\n";
 
-fn streamed() -> Value {
+pub(crate) fn streamed() -> Value {
     let mut body = request();
     body["stream"] = json!(true);
     body
