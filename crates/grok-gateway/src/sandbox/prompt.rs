@@ -1,6 +1,7 @@
 //! Finds the Python to run in a chat request, since the sandbox has no model that could write it.
 //!
-//! In: a request body. Out: the fenced blocks of the last user message joined in order, or else its one code span.
+//! In: a request body. Out: the fenced blocks of the last user message joined in order, or else its one code span. A file
+//! that grok-mpp put below the prompt is looked at only if its name says that it is Python.
 //! Refused before any payment: a message without code, or with several spans and no block.
 
 use std::collections::HashMap;
@@ -24,14 +25,14 @@ pub(super) fn program(body: &Value) -> Result<String, PromptError> {
         Some(Value::Array(parts)) => parts.iter().filter_map(text_part).collect::<Vec<_>>().join("\n"),
         _ => return Err(PromptError::NoMessage),
     };
-    let (blocks, any_block) = fenced(&text);
-    if !blocks.trim().is_empty() {
-        return Ok(blocks);
+    let Blocks { program, any, beside } = fenced(&text);
+    if !program.trim().is_empty() {
+        return Ok(program);
     }
-    if any_block {
+    if any {
         return Err(PromptError::NoCode);
     }
-    let mut spans = spans(&text).into_iter().filter(|span| !span.trim().is_empty());
+    let mut spans = spans(&beside).into_iter().filter(|span| !span.trim().is_empty());
     match (spans.next(), spans.next()) {
         (Some(span), None) => Ok(format!("{}\n", span.trim())),
         (Some(_), Some(_)) => Err(PromptError::SeveralSpans),
@@ -61,26 +62,41 @@ fn text_part(part: &Value) -> Option<&str> {
     part.get("text").and_then(Value::as_str).filter(|_| known)
 }
 
-/// The Python in fenced blocks, and whether there was a block at all; an open block ends with the text.
-fn fenced(text: &str) -> (String, bool) {
-    let mut program = String::new();
+/// What fenced blocks there are; an open one ends with the text.
+fn fenced(text: &str) -> Blocks {
+    let mut found = Blocks::default();
     let mut open: Option<Fence> = None;
-    let mut any = false;
+    let mut before = "";
     for line in text.lines() {
         match &open {
             Some(fence) if fence.is_closed_by(line) => open = None,
             Some(fence) if fence.python => {
-                program.push_str(fence.outdented(line));
-                program.push('\n');
+                found.program.push_str(fence.outdented(line));
+                found.program.push('\n');
             }
             Some(_) => {}
             None => {
-                open = Fence::opened_by(line);
-                any |= open.is_some();
+                let file = before.starts_with("File ") && before.ends_with(':');
+                open = Fence::opened_by(line, file);
+                match open {
+                    Some(_) => found.any |= !file,
+                    None => found.beside.extend([line, "\n"]),
+                }
             }
         }
+        before = line;
     }
-    (program, any)
+    found
+}
+
+#[derive(Default)]
+struct Blocks {
+    /// The Python in them.
+    program: String,
+    /// Whether there is one at all that is no file.
+    any: bool,
+    /// The text without them.
+    beside: String,
 }
 
 struct Fence {
@@ -90,8 +106,9 @@ struct Fence {
 }
 
 impl Fence {
-    /// A line of three or more backticks and a language without backticks opens a block, however far indented.
-    fn opened_by(line: &str) -> Option<Self> {
+    /// A line of three or more backticks and a language without backticks opens a block, however far indented. A file's
+    /// is no Python unless it says so.
+    fn opened_by(line: &str, file: bool) -> Option<Self> {
         let start = line.trim_start();
         let info = start.trim_start_matches('`');
         let ticks = start.len().saturating_sub(info.len());
@@ -99,7 +116,10 @@ impl Fence {
             return None;
         }
         let language = info.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
-        let python = matches!(language.as_str(), "" | "python" | "py" | "python3");
+        let python = match language.as_str() {
+            "" => !file,
+            language => matches!(language, "python" | "py" | "python3"),
+        };
         Some(Self { indent: line.len().saturating_sub(start.len()), ticks, python })
     }
 
@@ -167,6 +187,23 @@ mod tests {
         let text = "```\nx = 1\n```\nthen\n```json\n{}\n```\n````python\nprint('```')\n```\n````";
         assert_eq!(found(text), Ok("x = 1\nprint('```')\n```\n".to_owned()));
         assert_eq!(found("```json\n{}\n``` `print(1)`"), Err(PromptError::NoCode));
+    }
+
+    #[test]
+    fn a_file_below_the_prompt_hides_no_span_and_is_the_program_only_if_it_is_python() {
+        let asked = |prompt: &str, name: &str, text: &str| {
+            let file = format!(
+                "File {name}:\n````{}\n{text}\n````",
+                name.rsplit_once('.').map_or("", |(_, end)| end)
+            );
+            found(&format!("{prompt}\n\n{file}\n\n{file}"))
+        };
+        for (name, text) in [("data.csv", "a,b"), ("notes.md", "`x`\n```python\ny\n```"), ("data", "1 2")] {
+            assert_eq!(asked("How do `print(1)`", name, text), Ok("print(1)\n".to_owned()), "{name}");
+            assert_eq!(asked("a ` stray", name, text), Err(PromptError::NoCode), "{name}");
+            assert_eq!(asked("```\nprint(1)\n```", name, text), Ok("print(1)\n".to_owned()), "{name}");
+        }
+        assert_eq!(asked("Run it", "x.py", "print(1)"), Ok("print(1)\nprint(1)\n".to_owned()));
     }
 
     #[test]
