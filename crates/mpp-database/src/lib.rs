@@ -182,6 +182,20 @@ impl Database {
         }
     }
 
+    /// Closes an SQLite file, for the end of a program: what was written is in the file then, and not in the one with
+    /// `-wal` at its end, if nobody else has it open. It is opened anew by whoever uses it after that.
+    pub async fn close(&self) {
+        if self.0.options.database_url.scheme() != "sqlite" {
+            return;
+        }
+        let _turn = self.0.turn().await;
+        // A new one, where work that nobody waited for took the last with it.
+        if let Ok(connection) = self.0.connection().await {
+            // Whatever was committed stays so.
+            let _ = connection.close().await;
+        }
+    }
+
     /// The error of this database that one of sqlx's is.
     pub fn failed(&self, error: sqlx::Error) -> DatabaseError {
         self.0.failed(error)

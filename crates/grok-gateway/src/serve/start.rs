@@ -81,7 +81,8 @@ async fn assemble(
         Database::Sqlite(path) => SqlStore::sqlite(path).await,
         Database::Postgres(url) => SqlStore::postgres(url).await,
     };
-    let store = store.map_err(|error| chain(&error))?;
+    let store = Arc::new(store.map_err(|error| chain(&error))?);
+    let sold = Arc::clone(&store);
     let payment = config.settings.payment;
     let gateway = Gateway::new(config.payee, node, upstream, config.settings.prices);
     let gateway = gateway.map_err(|error| chain(&error))?.with_gate(|gate| {
@@ -108,6 +109,7 @@ async fn assemble(
         }
         // Whoever hung up finds the answer he paid for all the same.
         gate.finished().await;
+        sold.close().await;
     });
     Ok(Running { gateway, sums, background })
 }

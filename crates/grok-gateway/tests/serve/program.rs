@@ -97,8 +97,7 @@ pub(crate) struct Program {
     lines: watch::Receiver<usize>,
     pub(crate) address: String,
     pub(crate) metrics: String,
-    #[expect(dead_code, reason = "its folder is there as long as this")]
-    place: Place,
+    pub(crate) place: Place,
 }
 
 impl Program {

@@ -39,6 +39,8 @@ async fn a_signal_lets_paid_work_finish_and_takes_no_more() {
         let (code, said) = program.ended().await;
         assert_eq!(code, 0, "{said}");
         assert!(said.contains("\"sold\"") && said.contains("\"stopped\""), "{said}");
+        let wal = program.place.folder.path().join("gateway.sqlite-wal");
+        assert!(!wal.exists(), "the file alone does not hold what was sold");
     }
 }
 

@@ -32,6 +32,12 @@ impl SqlStore {
         Ok(SqlStore(Database::postgres(url, SCHEMA, CONNECTIONS).await?))
     }
 
+    /// Closes an SQLite file, for the end of a program: the file alone holds all sales then. It is opened anew by whoever
+    /// uses it after that.
+    pub async fn close(&self) {
+        self.0.close().await;
+    }
+
     async fn one(&self, query: Statement) -> Result<Option<Sale>, StoreError> {
         let found = self.0.within(Access::Statements, async move |db| {
             let row = query.fetch_optional(&mut *db).await?;
