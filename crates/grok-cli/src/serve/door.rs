@@ -94,11 +94,7 @@ impl Door {
                 (reader, HeaderMap::new())
             }
         };
-        reader.respond(more).await.ok_or_else(|| {
-            let message =
-                "the call was stopped, and it is unknown whether it was paid; grok-mpp history lists it";
-            ApiError::new(StatusCode::FAILED_DEPENDENCY, "payment_outcome_unknown", message)
-        })
+        reader.respond(more).await.ok_or_else(ApiError::stopped)
     }
 
     /// Buys once there is a place.

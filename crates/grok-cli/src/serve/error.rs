@@ -10,7 +10,7 @@ use grok_mpp::Error as CallError;
 use mpp_http::{Error as HttpError, Money, Payment};
 use serde_json::{Value, json};
 
-use super::head::{self, SHOULD_RETRY};
+use super::head::{self, MONEY, SHOULD_RETRY};
 use super::record::Reply;
 use crate::failure::{Failure, REFUSED, USAGE};
 use crate::payment::fee_of_failed;
@@ -26,6 +26,8 @@ pub(super) struct ApiError {
     /// Whether asking again by itself may help, and cannot pay twice.
     again: bool,
     payment: Option<Box<Payment>>,
+    /// Where the money is, if no payment says so.
+    money: Money,
 }
 
 impl ApiError {
@@ -43,8 +45,16 @@ impl ApiError {
             status if status.is_server_error() => "api_error",
             _ => "invalid_request_error",
         };
-        let (param, payment) = (None, None);
-        ApiError { status, kind, code: code.into(), param, message: message.into(), again: false, payment }
+        ApiError {
+            status,
+            kind,
+            code: code.into(),
+            param: None,
+            message: message.into(),
+            again: false,
+            payment: None,
+            money: Money::NotMoved,
+        }
     }
 
     /// Nothing more is bought here.
@@ -77,6 +87,14 @@ impl ApiError {
         );
         let error = ApiError::new(StatusCode::FAILED_DEPENDENCY, "paid_undelivered", message);
         ApiError { kind: "api_error", payment: Some(Box::new(payment)), ..error }
+    }
+
+    /// A call that was stopped; what became of its payment is in the ledger.
+    pub(super) fn stopped() -> Self {
+        let message =
+            "the call was stopped, and it is unknown whether it was paid; grok-mpp history lists it";
+        let error = ApiError::new(StatusCode::FAILED_DEPENDENCY, "payment_outcome_unknown", message);
+        ApiError { money: Money::Unknown, ..error }
     }
 
     /// A call that failed, and its payment as far as it is known by now.
@@ -135,7 +153,10 @@ impl ApiError {
 
     /// The error as an answer.
     pub(super) fn reply(&self) -> Reply {
-        let mut headers = self.payment.as_deref().map(head::payment).unwrap_or_default();
+        let payment = self.payment.as_deref();
+        let money = payment.map_or(self.money, Payment::money);
+        let mut headers = payment.map(head::payment).unwrap_or_default();
+        headers.insert(MONEY, HeaderValue::from_static(money.name()));
         if !self.again {
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         }
@@ -182,3 +203,16 @@ fn refused(status: StatusCode, code: Option<&str>, of: impl Fn(StatusCode, &str)
 }
 
 const INSUFFICIENT_QUOTA: &str = "insufficient_quota";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_without_a_payment_says_whether_money_moved_all_the_same() {
+        let money = |error: ApiError| error.reply().headers[MONEY].clone();
+        assert_eq!(money(ApiError::bad_request("", "")), "not_moved");
+        assert_eq!(money(ApiError::stopping("")), "not_moved");
+        assert_eq!(money(ApiError::stopped()), "unknown");
+    }
+}

@@ -15,7 +15,7 @@ pub(super) fn payment(payment: &Payment) -> HeaderMap {
         (HeaderName::from_static("x-mpp-amount"), Some(base_units(quote.amount))),
         (HeaderName::from_static("x-mpp-currency"), Some(quote.token.to_string())),
         (HeaderName::from_static("x-mpp-chain-id"), Some(quote.chain_id.to_string())),
-        (HeaderName::from_static("x-mpp-money"), Some(payment.money().name().to_owned())),
+        (MONEY, Some(payment.money().name().to_owned())),
         (HeaderName::from_static("x-mpp-transaction"), payment.hash().map(|hash| hash.to_string())),
     ];
     let fields = fields.into_iter().filter_map(|(name, text)| {
@@ -38,6 +38,8 @@ pub(super) fn payment_value(payment: &Payment) -> Value {
     })
 }
 
+/// Whether the price moved.
+pub(super) const MONEY: HeaderName = HeaderName::from_static("x-mpp-money");
 /// Whether to try again, which overrules what the official clients make of a status.
 pub(super) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// How often the official clients have tried before.

@@ -163,6 +163,8 @@ impl Heard {
     fn assert_error(&self, status: u16, code: &str) -> Value {
         let error = self.json()["error"].clone();
         assert_eq!((self.status, error["code"].as_str()), (status, Some(code)), "{error}");
+        let money = self.field("x-mpp-money").unwrap_or_default();
+        assert_eq!(money == "not_moved", status != 424, "{error}: {money:?}");
         error
     }
 }
