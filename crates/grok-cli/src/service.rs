@@ -182,8 +182,12 @@ impl Service {
         books.ledger.advance(payment.id(), Step::Settled(settled), now()).await.ok()
     }
 
-    /// Ends the sandbox, if there is one, and hands the outcome through. A second ctrl-C does not wait for it.
+    /// Closes the ledger and ends the sandbox, if there are any, and hands the outcome through. A second ctrl-C does not wait
+    /// for the sandbox.
     pub(crate) async fn close<T>(self, outcome: T) -> T {
+        if let Some(books) = &self.books {
+            books.ledger.close().await;
+        }
         if let Some(sandbox) = self.sandbox {
             wait("stopping the sandbox", sandbox.shutdown()).await;
         }

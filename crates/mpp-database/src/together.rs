@@ -126,6 +126,18 @@ mod tests {
         assert_eq!(numbers(&database).await, [2]);
     }
 
+    #[tokio::test]
+    async fn a_file_that_is_closed_is_whole_and_opened_anew() {
+        let (database, folder) = database().await;
+        let wal = folder.path().join("numbers.sqlite-wal");
+        write(&database, 1).await.expect("room for a number");
+        assert!(wal.exists());
+        database.close().await;
+        assert!(!wal.exists());
+        write(&database, 2).await.expect("room for another");
+        assert_eq!(numbers(&database).await, [1, 2]);
+    }
+
     async fn database() -> (Database, tempfile::TempDir) {
         let folder = tempfile::tempdir().expect("a folder");
         let database = Database::sqlite(&folder.path().join("numbers.sqlite"), SCHEMA).await;

@@ -39,6 +39,17 @@ fn ledger_and_folder_are_their_owner_s_alone() {
 }
 
 #[test]
+fn a_ledger_that_nobody_writes_to_is_one_file() {
+    let home = Home::new();
+    let wal = home.ledger().with_extension("sqlite-wal");
+    // Of processes that end without closing it, some are quick enough.
+    for _ in 0..5 {
+        assert_ended(&home.run(&["run", "--sandbox", PROMPT]), 0, "");
+        assert!(home.ledger().exists() && !wal.exists(), "the file alone does not hold the payment");
+    }
+}
+
+#[test]
 fn history_lists_the_newest_last_and_settled_amounts_without_a_bound() {
     let home = Home::with_unknown();
     assert_ended(&home.run(&["run", "--sandbox", PROMPT]), 0, "");

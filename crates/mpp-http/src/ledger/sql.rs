@@ -34,6 +34,12 @@ impl SqlLedger {
     pub async fn postgres(url: &str) -> Result<Self, LedgerError> {
         Ok(SqlLedger(Database::postgres(url, SCHEMA, 1).await?))
     }
+
+    /// Closes an SQLite file, for the end of a program: the file alone holds all payments then. It is opened anew by whoever
+    /// uses it after that.
+    pub async fn close(&self) {
+        self.0.close().await;
+    }
 }
 
 impl Ledger for SqlLedger {
