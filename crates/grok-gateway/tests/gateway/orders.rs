@@ -18,13 +18,15 @@ pub(crate) fn orders() -> Vec<(Route, Value, u128, &'static str, Value)> {
     vec![
         (
             Route::CodeExecution,
-            json!({"model": "grok-4.3", "messages": messages, "max_tokens": 2000, "temperature": 0.5, "seed": 7,
+            // A temperature whose last digit a hasty reader gets wrong.
+            json!({"model": "grok-4.3", "messages": messages, "max_tokens": 2000,
+                "temperature": 0.9636758504022105, "seed": 7,
                 "tools": [{"type": "code_interpreter"}, {"type": "x_search", "from_date": "2026-01-01"}]}),
             // 34 bytes of messages and 74 of tools are 27 tokens: floor((27·1.25 + 2000·2.5)·1.15)
             5788,
             "/v1/responses",
-            json!({"model": "grok-4.3", "input": messages, "max_output_tokens": 2000, "temperature": 0.5, "seed": 7,
-                "store": false,
+            json!({"model": "grok-4.3", "input": messages, "max_output_tokens": 2000,
+                "temperature": 0.9636758504022105, "seed": 7, "store": false,
                 "tools": [{"type": "code_interpreter"}, {"type": "x_search", "from_date": "2026-01-01"}]}),
         ),
         (
