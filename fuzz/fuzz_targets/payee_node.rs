@@ -188,7 +188,8 @@ fn transfers(receipt: &Value) -> Vec<TransferLog> {
 
 /// Behind `0x` or not.
 fn bytes(text: &str) -> Option<Vec<u8>> {
-    charge::bytes(&format!("0x{}", text.strip_prefix("0x").unwrap_or(text)))
+    let digits = text.strip_prefix("0x").or(text.strip_prefix("0X")).unwrap_or(text);
+    charge::bytes(&format!("0x{digits}"))
 }
 
 fn word(answer: &Answer) -> Option<U256> {
