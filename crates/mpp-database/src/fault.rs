@@ -6,7 +6,8 @@ use sqlx::migrate::MigrateError;
 
 use crate::BoxError;
 
-/// A database that did not do as it was told. Nothing was changed.
+/// A database that did not do as it was told. Nothing was changed, but for what was under way when it did not answer in time:
+/// that may be written all the same.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{place} {fault}")]
 #[non_exhaustive]

@@ -49,8 +49,6 @@ struct Opened {
     turns: Semaphore,
     idle: Mutex<Vec<AnyConnection>>,
     waiting: together::Waiting,
-    /// How many statements one commit may hold.
-    together: usize,
 }
 
 /// The tables that a database has to have.
@@ -99,7 +97,7 @@ impl Database {
     #[cfg(feature = "sqlite")]
     pub async fn sqlite(path: &std::path::Path, schema: Schema) -> Result<Self, DatabaseError> {
         let (url, place) = place::of_file(path)?;
-        Self::open(&url, place, schema, (1, TOGETHER)).await
+        Self::open(&url, place, schema, 1).await
     }
 
     /// A PostgreSQL database, given its URL `postgres://user:password@host/database`, with at most so many connections.
@@ -110,15 +108,14 @@ impl Database {
     /// When it can't be reached, or was written by a newer version.
     #[cfg(feature = "postgres")]
     pub async fn postgres(url: &str, schema: Schema, connections: usize) -> Result<Self, DatabaseError> {
-        // It commits together of its own accord what comes on several connections.
-        Self::open(url, "in PostgreSQL".to_owned(), schema, (connections, 1)).await
+        Self::open(url, "in PostgreSQL".to_owned(), schema, connections).await
     }
 
     async fn open(
         url: &str,
         place: String,
         schema: Schema,
-        (connections, together): (usize, usize),
+        connections: usize,
     ) -> Result<Self, DatabaseError> {
         static INSTALLED: Once = Once::new();
         INSTALLED.call_once(|| {
@@ -138,7 +135,6 @@ impl Database {
             turns: Semaphore::new(connections),
             idle: Mutex::default(),
             waiting: together::Waiting::default(),
-            together,
         };
         let ready = opened.connect_and_migrate().await.map_err(|error| opened.failed(error))?;
         opened.put_back(ready);
@@ -185,7 +181,7 @@ impl Database {
     /// Closes an SQLite file, for the end of a program: what was written is in the file then, and not in the one with
     /// `-wal` at its end, if nobody else has it open. It is opened anew by whoever uses it after that.
     pub async fn close(&self) {
-        if self.0.options.database_url.scheme() != "sqlite" {
+        if !self.0.is_sqlite() {
             return;
         }
         let _turn = self.0.turn().await;
@@ -213,7 +209,7 @@ impl Opened {
         if let Ok(NEWEST) = version.fetch_one(&mut connection).await {
             return Ok(connection);
         }
-        if is_sqlite(&connection) {
+        if self.is_sqlite() {
             place::check_empty(&mut connection).await?;
         }
         let sql = SqlStr::from_static(self.schema.sql);
@@ -229,7 +225,7 @@ impl Opened {
 
     async fn connect(&self) -> Result<AnyConnection, sqlx::Error> {
         let mut connection = AnyConnection::connect_with(&self.options).await?;
-        if !is_sqlite(&connection) {
+        if !self.is_sqlite() {
             connection.execute(POSTGRES).await?;
             return Ok(connection);
         }
@@ -266,6 +262,10 @@ impl Opened {
         Ok(done)
     }
 
+    fn is_sqlite(&self) -> bool {
+        self.options.database_url.scheme() == "sqlite"
+    }
+
     async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         // The only error is a closed semaphore, and nobody closes this one.
         self.turns.acquire().await.ok()
@@ -285,7 +285,7 @@ impl Opened {
         &self,
         connection: &'c mut AnyConnection,
     ) -> Result<Transaction<'c, Any>, sqlx::Error> {
-        if is_sqlite(connection) {
+        if self.is_sqlite() {
             return connection.begin_with("BEGIN IMMEDIATE").await;
         }
         let mut transaction = connection.begin().await?;
@@ -326,10 +326,6 @@ impl fmt::Debug for Database {
     }
 }
 
-fn is_sqlite(connection: &AnyConnection) -> bool {
-    connection.backend_name() == "SQLite"
-}
-
 /// What is written survives the machine's end, not just the program's.
 const WAIT: &str = "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL";
 const WAL: &str = "PRAGMA journal_mode = WAL";
@@ -337,7 +333,6 @@ const POSTGRES: &str = "SET lock_timeout = '5s'; SET default_transaction_isolati
 /// Longest wait for the database, other calls' turns included. Nobody who has paid waits longer for the answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Most statements that SQLite commits together, so that none waits for long.
-#[cfg(feature = "sqlite")]
 const TOGETHER: usize = 256;
 /// Of these tables; nothing of others'.
 const VERSION: &str = "SELECT MAX(version) FROM _sqlx_migrations \

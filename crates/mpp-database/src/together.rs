@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sqlx::AnyConnection;
 use tokio::sync::oneshot;
 
-use crate::{DatabaseError, Opened, PATIENCE, Statement};
+use crate::{DatabaseError, Opened, PATIENCE, Statement, TOGETHER};
 
 /// Statements that were not begun yet, and who waits for each.
 #[derive(Default)]
@@ -34,7 +34,9 @@ impl Opened {
     /// Writes, in a turn of its own, what others have not written by then.
     pub(crate) async fn write_what_waits(self: Arc<Self>) {
         let _turn = self.turn().await;
-        let (statements, waiters) = self.waiting.take(self.together);
+        // PostgreSQL commits together of its own accord what comes on several connections.
+        let most = if self.is_sqlite() { TOGETHER } else { 1 };
+        let (statements, waiters) = self.waiting.take(most);
         if statements.is_empty() {
             return;
         }
